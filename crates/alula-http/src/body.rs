@@ -1,0 +1,132 @@
+//! Content of a request or a response: nothing, bytes, a file already on disk, or a stream.
+//!
+//! A [`Body`] is an [`http_body::Body`], so the HTTP engine can send it as it is. The variants stay visible
+//! because a handler can do better than polling: Python reads spooled content as a file, the file engine
+//! sends a file without copying.
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::fs::File;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Why content ended before its end.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Content that arrives or is made piece by piece.
+pub type BodyStream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;
+
+/// Content of a message.
+#[derive(Default)]
+pub enum Body {
+    /// No content.
+    #[default]
+    Empty,
+    /// All of it, in memory.
+    Bytes(Bytes),
+    /// Request content that outgrew memory: a temporary file positioned at its start, and its length in bytes.
+    /// Never a response: a file handler streams.
+    Spooled(File, u64),
+    /// Piece by piece.
+    Stream(BodyStream),
+}
+
+impl Body {
+    /// No content.
+    pub fn empty() -> Self {
+        Self::Empty
+    }
+
+    /// Wraps a stream.
+    pub fn stream<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static,
+    {
+        Self::Stream(Box::pin(body))
+    }
+
+    /// The length in bytes where it is known.
+    pub fn len(&self) -> Option<u64> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Spooled(_, length) => Some(*length),
+            Self::Stream(stream) => stream.size_hint().exact(),
+        }
+    }
+
+    /// Whether the content is known to be empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            Self::Empty
+        } else {
+            Self::Bytes(bytes)
+        }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::from(Bytes::from(text))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::from(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Spooled(_, length) => write!(f, "Spooled({length})"),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Bytes(bytes) => {
+                let all = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(all))))
+            }
+            Self::Spooled(..) => Poll::Ready(Some(Err("spooled content is read as a file".into()))),
+            Self::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Spooled(_, length) => *length == 0,
+            Self::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Stream(stream) => stream.size_hint(),
+            known => SizeHint::with_exact(known.len().unwrap_or(0)),
+        }
+    }
+}

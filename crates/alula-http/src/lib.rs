@@ -1,0 +1,13 @@
+//! The HTTP types every Alula crate shares: [`Request`], [`Response`], [`Body`] and the [`Handler`] trait.
+//!
+//! This crate knows no socket, no Python and no configuration. What a request may be answered with is decided
+//! elsewhere; here are only the words for it and the arithmetic of RFC 9110 (dates, conditions, ranges).
+#![forbid(unsafe_code)]
+
+mod body;
+mod handler;
+mod request;
+
+pub use body::{Body, BodyError, BodyStream};
+pub use handler::{Answer, BodyMode, Handler};
+pub use request::{Peer, Request, Response, Scheme, status_response};

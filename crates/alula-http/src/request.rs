@@ -1,0 +1,98 @@
+//! A request as the server hands it to a handler: parsed, mapped, with its content already received.
+
+use crate::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Version};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a handler returns.
+pub type Response = http::Response<Body>;
+
+/// The scheme a request came in with (RFC 9110 section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// The two ends of the connection a request arrived on; one for all requests of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Our end.
+    pub local: SocketAddr,
+    /// The client's end.
+    pub remote: SocketAddr,
+    /// Plain or TLS.
+    pub scheme: Scheme,
+}
+
+/// A request, mapped to a handler.
+#[derive(Debug)]
+pub struct Request {
+    /// The method (RFC 9110 section 9).
+    pub method: Method,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The request target's path and query as received: never decoded, `/a%20b?x=1`.
+    pub target: Bytes,
+    /// The path, percent-decoded, dot segments removed, slashes NOT merged. Any bytes but NUL.
+    pub path: Bytes,
+    /// The query after `?` as received, without the `?`; `None` when there is no `?`.
+    pub query: Option<Bytes>,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The authority the client asked for, port included: `Host`, or the absolute-form target's.
+    pub authority: Option<Bytes>,
+    /// The file the path was translated to (httpd's `r->filename`), for handlers that serve files.
+    pub file: Option<PathBuf>,
+    /// The length of the leading part of [`Request::path`] that is the script's name (`SCRIPT_NAME`).
+    /// `path[script_name_len..]` is `PATH_INFO`.
+    pub script_name_len: usize,
+    /// The user the server authenticated (`REMOTE_USER`).
+    pub user: Option<Arc<str>>,
+    /// The connection's ends.
+    pub peer: Arc<Peer>,
+    /// The content, received according to the handler's [`crate::BodyMode`].
+    pub body: Body,
+    /// Names the request in logs.
+    pub id: u64,
+}
+
+/// A response with httpd's small HTML page for a status, and nothing else.
+///
+/// The text names the status only; whoever knows more logs it.
+pub fn status_response(status: StatusCode) -> Response {
+    let reason = status.canonical_reason().unwrap_or("Unknown");
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = status;
+    if status == StatusCode::NOT_MODIFIED
+        || status == StatusCode::NO_CONTENT
+        || status.is_informational()
+    {
+        return response;
+    }
+    let code = status.as_str();
+    let page = format!(
+        "<!DOCTYPE html>\n<html><head><title>{code} {reason}</title></head>\n<body><h1>{reason}</h1></body></html>\n"
+    );
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    *response.body_mut() = Body::from(page);
+    response
+}
