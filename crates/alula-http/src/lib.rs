@@ -6,6 +6,7 @@
 
 mod body;
 mod handler;
+pub mod path;
 mod request;
 
 pub use body::{Body, BodyError, BodyStream};
