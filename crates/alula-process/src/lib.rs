@@ -1,1 +1,27 @@
-//! placeholder
+//! The processes of a running server: the supervisor, its templates and workers, and what they say to each other.
+//!
+//! No process here answers a request: a worker is handed a [`WorkerSeat`] and everything it does with it is decided by
+//! the assembly that asked for it. The configuration is passed through as JSON text that only the assemblies read; this
+//! crate is told the little it needs in a [`Plan`].
+//!
+//! | process | enters by | leaves by |
+//! | --- | --- | --- |
+//! | supervisor | [`supervisor::run`] | TERM, INT or WINCH |
+//! | template (inside Python) | [`template::inherited`], [`template::run`] | its control socket closes |
+//! | worker (forked from a template) | [`template::run`] returning a [`WorkerSeat`] | an [`Order`] |
+//! | front (a worker without Python) | [`front::inherited`] | an [`Order`] |
+
+mod inheritance;
+mod listeners;
+mod messages;
+mod plan;
+mod scoreboard;
+mod worker;
+
+pub mod front;
+pub mod template;
+
+pub use listeners::Listener;
+pub use plan::SiteText;
+pub use scoreboard::{Row, Scoreboard, Slot, State};
+pub use worker::{Control, Order, WorkerSeat};

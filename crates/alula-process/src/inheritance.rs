@@ -1,0 +1,97 @@
+//! What a child process is given when it is executed: descriptors, and a short JSON text that says which is which.
+//!
+//! The descriptors keep their numbers over the `exec`; the child makes them close-on-exec again before anything else, so
+//! that no program the application starts ever holds a listener open.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::FdFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::listeners::Listener;
+use crate::plan::SiteText;
+use crate::scoreboard::Scoreboard;
+
+/// The numbers of the descriptors, as written by the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    pub(crate) control: RawFd,
+    pub(crate) scoreboard: RawFd,
+    pub(crate) site: RawFd,
+    pub(crate) listeners: Vec<(SocketAddr, RawFd)>,
+    pub(crate) role: Role,
+}
+
+/// What the child is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    Template { preload: bool },
+    Front { worker: u64, slot: usize },
+}
+
+/// The descriptors themselves.
+#[derive(Debug)]
+pub(crate) struct Inheritance {
+    pub(crate) control: OwnedFd,
+    pub(crate) scoreboard: Scoreboard,
+    pub(crate) site: SiteText,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) role: Role,
+}
+
+impl Inheritance {
+    /// Takes what the text describes. Works once in a process.
+    pub(crate) fn take(description: &str) -> io::Result<Self> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        let description: Description = serde_json::from_str(description)?;
+        if TAKEN.swap(true, Ordering::SeqCst) {
+            return Err(io::Error::other(
+                "the inherited descriptors were taken before",
+            ));
+        }
+        let mut listeners = Vec::with_capacity(description.listeners.len());
+        for (address, number) in description.listeners {
+            listeners.push(Listener {
+                address,
+                socket: TcpListener::from(own(number)?),
+            });
+        }
+        Ok(Self {
+            control: own(description.control)?,
+            scoreboard: Scoreboard::map(own(description.scoreboard)?)?,
+            site: SiteText::new(read_all(&own(description.site)?)?),
+            listeners,
+            role: description.role,
+        })
+    }
+}
+
+fn own(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(io::Error::other(format!(
+            "descriptor {number} cannot be an inherited one"
+        )));
+    }
+    // SAFETY: the supervisor opened this number for us and told nobody else, and `Inheritance::take` runs once, so
+    // this is its only owner. A number that is not open is found by the call below.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&descriptor, FdFlags::CLOEXEC)?;
+    Ok(descriptor)
+}
+
+/// The whole of a memory file, wherever others who share its offset have read to.
+fn read_all(file: &OwnedFd) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(rustix::fs::fstat(file)?.st_size).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match rustix::io::pread(file, &mut bytes[filled..], filled as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,254 @@
+//! What supervisor, templates and workers say to each other, and the socket they say it over.
+//!
+//! One message is one packet (`SOCK_SEQPACKET`), JSON inside, with at most one descriptor beside it. The end of the
+//! stream is a message too: it means that the process at the other end is gone.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A packet longer than this is never sent: texts are cut to [`TEXT_BYTES_MAX`] first.
+const PACKET_BYTES_MAX: usize = 32 * 1024;
+
+/// Longest error text that travels in a message. The log has the whole of it already.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+
+/// Supervisor to template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ToTemplate {
+    /// Fork a worker; its control socket is the descriptor beside the message.
+    Fork {
+        /// The worker's number, never used twice.
+        worker: u64,
+        /// Its row in the scoreboard.
+        slot: usize,
+    },
+}
+
+/// Template to supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FromTemplate {
+    /// The application is imported (or shall not be, `preload` is off): ready to fork.
+    Loaded,
+    /// The import failed. Workers can still be forked; they answer with an error page.
+    LoadFailed(String),
+    /// The application cannot be shared by forking, for this reason.
+    Unforkable(String),
+    /// A worker was forked; a pidfd of it is the descriptor beside the message.
+    Started {
+        /// The number given in the request.
+        worker: u64,
+        /// Its process.
+        pid: u32,
+    },
+    /// The fork itself failed.
+    ForkFailed {
+        /// The number given in the request.
+        worker: u64,
+        /// What the system said.
+        error: String,
+    },
+    /// A worker ended and was reaped.
+    Exited {
+        /// The number given in the request.
+        worker: u64,
+        /// How, as `waitpid` told it.
+        status: i32,
+    },
+}
+
+/// Worker to supervisor. What goes the other way is an [`Order`](crate::Order), one byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FromWorker {
+    /// It accepts connections.
+    Ready,
+    /// The application did not load in this worker (sent before `Ready`).
+    LoadFailed(String),
+    /// It asks to be replaced; it goes on serving until it gets its order.
+    Leaving(String),
+}
+
+/// One end of a control connection.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    socket: OwnedFd,
+}
+
+impl Channel {
+    /// A connected pair, close-on-exec. The second end is meant for the child.
+    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Self { socket: ours }, theirs))
+    }
+
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(&self.socket, true)?)
+    }
+
+    pub(crate) fn send<M: Serialize>(
+        &self,
+        message: &M,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let packet = serde_json::to_vec(message)?;
+        self.send_packet(&packet, descriptor)
+    }
+
+    pub(crate) fn send_packet(
+        &self,
+        packet: &[u8],
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = descriptor.as_slice();
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        let parts = [io::IoSlice::new(packet)];
+        rustix::io::retry_on_intr(|| {
+            rustix::net::sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL)
+        })?;
+        Ok(())
+    }
+
+    /// The next message and its descriptor, `None` when the other end is closed. `WouldBlock` when non-blocking.
+    pub(crate) fn receive<M: DeserializeOwned>(&self) -> io::Result<Option<(M, Option<OwnedFd>)>> {
+        let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let Some((length, descriptor)) = self.receive_packet(&mut buffer)? else {
+            return Ok(None);
+        };
+        Ok(Some((
+            serde_json::from_slice(&buffer[..length])?,
+            descriptor,
+        )))
+    }
+
+    pub(crate) fn receive_packet(
+        &self,
+        buffer: &mut [u8],
+    ) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [io::IoSliceMut::new(buffer)];
+        let received = rustix::io::retry_on_intr(|| {
+            rustix::net::recvmsg(
+                &self.socket,
+                &mut parts,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
+        });
+        let length = match received {
+            Ok(received) => received.bytes,
+            Err(rustix::io::Errno::CONNRESET) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut descriptor = None;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(mut rights) = message {
+                descriptor = rights.next();
+            }
+        }
+        Ok(Some((length, descriptor)))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The beginning of a text, short enough for a packet.
+pub(crate) fn bounded(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_with_its_descriptor() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let theirs = Channel::new(theirs);
+        let message = ToTemplate::Fork { worker: 7, slot: 3 };
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        ours.send(&message, Some(writer.as_fd())).unwrap();
+        drop(writer);
+
+        let (received, descriptor) = theirs.receive::<ToTemplate>().unwrap().unwrap();
+        assert_eq!(received, message);
+        rustix::io::write(descriptor.unwrap(), b"x").unwrap();
+        assert_eq!(rustix::io::read(&reader, &mut [0; 2]).unwrap(), 1);
+    }
+
+    #[test]
+    fn messages_keep_their_borders() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let theirs = Channel::new(theirs);
+        ours.send(&FromTemplate::Loaded, None).unwrap();
+        ours.send(
+            &FromTemplate::Exited {
+                worker: 1,
+                status: 11,
+            },
+            None,
+        )
+        .unwrap();
+        assert_eq!(theirs.receive().unwrap().unwrap().0, FromTemplate::Loaded);
+        assert_eq!(
+            theirs.receive().unwrap().unwrap().0,
+            FromTemplate::Exited {
+                worker: 1,
+                status: 11
+            }
+        );
+    }
+
+    #[test]
+    fn a_closed_end_is_none_and_an_empty_one_would_block() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        ours.set_nonblocking().unwrap();
+        assert_eq!(
+            ours.receive::<FromWorker>().unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(theirs);
+        assert!(ours.receive::<FromWorker>().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_longest_text_fits_into_a_packet() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let text = bounded(&"\u{1}\n\"".repeat(TEXT_BYTES_MAX));
+        ours.send(&FromWorker::LoadFailed(text.clone()), None)
+            .unwrap();
+        let received = Channel::new(theirs)
+            .receive::<FromWorker>()
+            .unwrap()
+            .unwrap()
+            .0;
+        assert_eq!(received, FromWorker::LoadFailed(text));
+    }
+}

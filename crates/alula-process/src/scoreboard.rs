@@ -1,0 +1,365 @@
+//! The shared-memory table of all workers and what each is doing (httpd's word).
+//!
+//! A row belongs to one worker, which alone writes the counters; the supervisor writes who sits there. Readers may see
+//! a row half changed: every number is right by itself, never all of them together.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::MemfdFlags;
+use rustix::mm::{MapFlags, ProtFlags};
+
+/// What a worker is doing, in the letters of httpd's server-status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// `.`: nobody sits here.
+    Open,
+    /// `S`: importing, not accepting yet.
+    Starting,
+    /// `_`: waiting for a request.
+    Ready,
+    /// `W`: at least one request is running.
+    Busy,
+    /// `G`: finishing what it has; accepts nothing new.
+    Draining,
+}
+
+impl State {
+    /// httpd's letter for it.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::Open => '.',
+            Self::Starting => 'S',
+            Self::Ready => '_',
+            Self::Busy => 'W',
+            Self::Draining => 'G',
+        }
+    }
+}
+
+/// One row as it lies in shared memory: two cache lines of its own, so that workers never share one.
+#[repr(C, align(128))]
+#[derive(Debug, Default)]
+struct SharedRow {
+    worker: AtomicU64,
+    started_micros: AtomicU64,
+    requests_served: AtomicU64,
+    connections_accepted: AtomicU64,
+    pid: AtomicU32,
+    generation: AtomicU32,
+    group: AtomicU32,
+    life: AtomicU32,
+    requests_running: AtomicU32,
+    connections_open: AtomicU32,
+}
+
+const LIFE_OPEN: u32 = 0;
+const LIFE_STARTING: u32 = 1;
+const LIFE_SERVING: u32 = 2;
+const LIFE_DRAINING: u32 = 3;
+
+/// The table, mapped into this process.
+#[derive(Clone, Debug)]
+pub struct Scoreboard {
+    mapping: Arc<Mapping>,
+}
+
+impl Scoreboard {
+    /// A new table of open rows.
+    pub(crate) fn new(rows: usize) -> io::Result<Self> {
+        let memory = rustix::fs::memfd_create("alula-scoreboard", MemfdFlags::CLOEXEC)?;
+        rustix::fs::ftruncate(&memory, (rows * size_of::<SharedRow>()) as u64)?;
+        Self::map(memory)
+    }
+
+    /// The table behind a descriptor that was inherited.
+    pub(crate) fn map(memory: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            mapping: Arc::new(Mapping::new(memory)?),
+        })
+    }
+
+    /// All rows, the open ones too.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        (0..self.mapping.rows)
+            .map(|index| self.slot(index).row())
+            .collect()
+    }
+
+    /// The handle of one row.
+    ///
+    /// # Panics
+    /// When the table has no such row.
+    #[must_use]
+    pub fn slot(&self, index: usize) -> Slot {
+        assert!(
+            index < self.mapping.rows,
+            "the scoreboard has {} rows, asked for row {index}",
+            self.mapping.rows
+        );
+        Slot {
+            mapping: Arc::clone(&self.mapping),
+            index,
+        }
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.mapping.memory.as_fd()
+    }
+
+    /// Takes the first open row for a worker that is about to start.
+    pub(crate) fn seat(&self, worker: u64, generation: u32, group: u32) -> Option<Slot> {
+        let slot = (0..self.mapping.rows)
+            .map(|index| self.slot(index))
+            .find(|slot| slot.row().state == State::Open)?;
+        let shared = slot.shared();
+        shared.worker.store(worker, Relaxed);
+        shared.started_micros.store(micros_now(), Relaxed);
+        shared.requests_served.store(0, Relaxed);
+        shared.connections_accepted.store(0, Relaxed);
+        shared.pid.store(0, Relaxed);
+        shared.generation.store(generation, Relaxed);
+        shared.group.store(group, Relaxed);
+        shared.requests_running.store(0, Relaxed);
+        shared.connections_open.store(0, Relaxed);
+        shared.life.store(LIFE_STARTING, Relaxed);
+        Some(slot)
+    }
+}
+
+/// One row, for the worker that sits there. Cheap to clone; every call is one relaxed atomic operation.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    mapping: Arc<Mapping>,
+    index: usize,
+}
+
+impl Slot {
+    /// The row's number.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What the row says now.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        let shared = self.shared();
+        let requests_running = shared.requests_running.load(Relaxed);
+        let state = match shared.life.load(Relaxed) {
+            LIFE_OPEN => State::Open,
+            LIFE_STARTING => State::Starting,
+            LIFE_DRAINING => State::Draining,
+            _ if requests_running > 0 => State::Busy,
+            _ => State::Ready,
+        };
+        Row {
+            slot: self.index,
+            worker: shared.worker.load(Relaxed),
+            pid: shared.pid.load(Relaxed),
+            generation: shared.generation.load(Relaxed),
+            group: shared.group.load(Relaxed),
+            state,
+            started: UNIX_EPOCH + Duration::from_micros(shared.started_micros.load(Relaxed)),
+            requests_served: shared.requests_served.load(Relaxed),
+            requests_running,
+            connections_accepted: shared.connections_accepted.load(Relaxed),
+            connections_open: shared.connections_open.load(Relaxed),
+        }
+    }
+
+    /// A request begins to run.
+    pub fn request_started(&self) {
+        self.shared().requests_running.fetch_add(1, Relaxed);
+    }
+
+    /// A request that had started is answered (or given up).
+    pub fn request_finished(&self) {
+        let shared = self.shared();
+        shared.requests_running.fetch_sub(1, Relaxed);
+        shared.requests_served.fetch_add(1, Relaxed);
+    }
+
+    /// A connection was accepted. Returns how many this worker has accepted, this one included.
+    pub fn connection_opened(&self) -> u64 {
+        let shared = self.shared();
+        shared.connections_open.fetch_add(1, Relaxed);
+        shared.connections_accepted.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A connection was closed.
+    pub fn connection_closed(&self) {
+        self.shared().connections_open.fetch_sub(1, Relaxed);
+    }
+
+    /// The worker accepts connections now.
+    pub(crate) fn serving(&self) {
+        self.shared().life.store(LIFE_SERVING, Relaxed);
+    }
+
+    /// The worker finishes what it has.
+    pub(crate) fn draining(&self) {
+        self.shared().life.store(LIFE_DRAINING, Relaxed);
+    }
+
+    pub(crate) fn set_pid(&self, pid: u32) {
+        self.shared().pid.store(pid, Relaxed);
+    }
+
+    /// Nobody sits here any more.
+    pub(crate) fn free(&self) {
+        self.shared().pid.store(0, Relaxed);
+        self.shared().life.store(LIFE_OPEN, Relaxed);
+    }
+
+    fn shared(&self) -> &SharedRow {
+        self.mapping.row(self.index)
+    }
+}
+
+/// A row, copied out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Number of the row.
+    pub slot: usize,
+    /// Number of the worker, counted from the supervisor's start; 0 when nobody has sat here.
+    pub worker: u64,
+    /// Its process, 0 until known.
+    pub pid: u32,
+    /// Which restart it comes from.
+    pub generation: u32,
+    /// Which interpreter it belongs to, by its place in the plan.
+    pub group: u32,
+    /// What it is doing.
+    pub state: State,
+    /// When it was started.
+    pub started: SystemTime,
+    /// Requests answered.
+    pub requests_served: u64,
+    /// Requests running now.
+    pub requests_running: u32,
+    /// Connections accepted since it started.
+    pub connections_accepted: u64,
+    /// Connections open now.
+    pub connections_open: u32,
+}
+
+/// The mapped memory and the descriptor it came from (kept to be passed on).
+#[derive(Debug)]
+struct Mapping {
+    memory: OwnedFd,
+    start: NonNull<SharedRow>,
+    rows: usize,
+}
+
+impl Mapping {
+    fn new(memory: OwnedFd) -> io::Result<Self> {
+        let bytes =
+            usize::try_from(rustix::fs::fstat(&memory)?.st_size).map_err(io::Error::other)?;
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing that exists.
+        let start = unsafe {
+            rustix::mm::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                protection,
+                MapFlags::SHARED,
+                &memory,
+                0,
+            )
+        }?;
+        let start = NonNull::new(start.cast())
+            .ok_or_else(|| io::Error::other("scoreboard mapped at address zero"))?;
+        Ok(Self {
+            memory,
+            start,
+            rows: bytes / size_of::<SharedRow>(),
+        })
+    }
+
+    fn row(&self, index: usize) -> &SharedRow {
+        assert!(index < self.rows, "scoreboard row out of bounds");
+        // SAFETY: the mapping holds `rows` rows (checked above), is page-aligned, lives as long as `self`, starts as
+        // zeroes (valid for every field) and is only ever accessed through the atomics in it.
+        unsafe { self.start.add(index).as_ref() }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this length; rows are only borrowed from `self`, so none is left.
+        // A failure leaves the pages mapped, which harms nobody.
+        let _ = unsafe {
+            rustix::mm::munmap(
+                self.start.as_ptr().cast(),
+                self.rows * size_of::<SharedRow>(),
+            )
+        };
+    }
+}
+
+// SAFETY: the pointer is to shared memory accessed only through atomics, from any thread.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+fn micros_now() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_and_the_supervisor_see_the_same_row() {
+        let ours = Scoreboard::new(4).unwrap();
+        let theirs = Scoreboard::map(ours.descriptor().try_clone_to_owned().unwrap()).unwrap();
+        let slot = ours.seat(9, 2, 0).unwrap();
+        let seat = theirs.slot(slot.index());
+        assert_eq!(slot.row().state, State::Starting);
+
+        seat.serving();
+        assert_eq!(seat.connection_opened(), 1);
+        seat.request_started();
+        assert_eq!(ours.rows()[0].state, State::Busy);
+        seat.request_finished();
+        seat.connection_closed();
+
+        let row = slot.row();
+        assert_eq!(
+            (row.worker, row.generation, row.state),
+            (9, 2, State::Ready)
+        );
+        assert_eq!(
+            (
+                row.requests_served,
+                row.connections_accepted,
+                row.connections_open
+            ),
+            (1, 1, 0)
+        );
+    }
+
+    #[test]
+    fn a_full_table_seats_nobody_and_a_freed_row_starts_from_zero() {
+        let scoreboard = Scoreboard::new(2).unwrap();
+        let first = scoreboard.seat(1, 1, 0).unwrap();
+        scoreboard.seat(2, 1, 0).unwrap();
+        assert!(scoreboard.seat(3, 1, 0).is_none());
+        first.request_started();
+        first.free();
+        let again = scoreboard.seat(3, 1, 0).unwrap();
+        assert_eq!(again.index(), first.index());
+        assert_eq!(again.row().requests_running, 0);
+    }
+}

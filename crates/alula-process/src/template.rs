@@ -1,0 +1,189 @@
+//! The life of a template: import the application once, then fork a worker whenever the supervisor asks.
+//!
+//! It stays single-threaded, and it is the parent of its workers, so it is the one that learns how they end. When its
+//! control socket closes it ends; its workers then become the supervisor's children and go on serving.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, PidfdFlags, WaitOptions};
+
+use crate::inheritance::{Inheritance, Role};
+use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
+use crate::plan::SiteText;
+use crate::worker::{Control, WorkerSeat};
+
+/// The Python side of a template.
+pub trait Application {
+    /// Imports the application. The text of an error has been logged already, traceback and all.
+    fn load(&mut self) -> Result<(), LoadError>;
+
+    /// Forks, by way of `os.fork()` so that Python knows of it.
+    fn fork(&mut self) -> io::Result<Forked>;
+}
+
+/// Why the application is not there to be shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// The import failed; the first line of the reason.
+    Failed(String),
+    /// It is imported, but must not be forked (it has started threads): each worker has to import it by itself.
+    Unforkable(String),
+}
+
+/// Which side of a fork this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forked {
+    /// The template, with the worker's process id.
+    Parent(u32),
+    /// The worker.
+    Child,
+}
+
+/// What a template was given by the supervisor.
+#[derive(Debug)]
+pub struct Inherited(Inheritance);
+
+impl Inherited {
+    /// The configuration. Parse it before [`run`] and every worker has it after the fork.
+    #[must_use]
+    pub fn site(&self) -> &SiteText {
+        &self.0.site
+    }
+}
+
+/// Takes what the supervisor passed on; the text is the value of `ALULA_TEMPLATE`, which the bootstrap hands to
+/// `_alula.main(description)` after it has removed it from `os.environ`. Works once in a process.
+pub fn inherited(description: &str) -> io::Result<Inherited> {
+    Inheritance::take(description).map(Inherited)
+}
+
+/// The template's life. `Some` in a forked child, which takes the seat, serves, and must end its process itself;
+/// `None` when the template is to end.
+pub fn run(
+    inherited: Inherited,
+    application: &mut dyn Application,
+) -> io::Result<Option<WorkerSeat>> {
+    let Inheritance {
+        control,
+        scoreboard,
+        site,
+        listeners,
+        role,
+    } = inherited.0;
+    let Role::Template { preload } = role else {
+        return Err(io::Error::other(
+            "this process was not started as a template",
+        ));
+    };
+    let control = Channel::new(control);
+    control.send(&load(application, preload), None)?;
+
+    let mut children = Vec::new();
+    loop {
+        let (asked, ended) = wait(&control, &children)?;
+        report_ended(&control, &mut children, &ended);
+        if !asked {
+            continue;
+        }
+        let Some((ToTemplate::Fork { worker, slot }, Some(socket))) = control.receive()? else {
+            return Ok(None);
+        };
+        match application.fork() {
+            Ok(Forked::Child) => {
+                let slot = scoreboard.slot(slot);
+                let control = Control::new(socket, slot.clone())?;
+                return Ok(Some(WorkerSeat {
+                    worker,
+                    site,
+                    listeners,
+                    slot,
+                    scoreboard,
+                    control,
+                }));
+            }
+            Ok(Forked::Parent(pid)) => {
+                drop(socket);
+                scoreboard.slot(slot).set_pid(pid);
+                let child = Child::new(worker, pid)?;
+                control.send(
+                    &FromTemplate::Started { worker, pid },
+                    Some(child.pidfd.as_fd()),
+                )?;
+                children.push(child);
+            }
+            Err(error) => {
+                control.send(
+                    &FromTemplate::ForkFailed {
+                        worker,
+                        error: bounded(&error.to_string()),
+                    },
+                    None,
+                )?;
+            }
+        }
+    }
+}
+
+fn load(application: &mut dyn Application, preload: bool) -> FromTemplate {
+    if !preload {
+        return FromTemplate::Loaded;
+    }
+    match application.load() {
+        Ok(()) => FromTemplate::Loaded,
+        Err(LoadError::Failed(error)) => FromTemplate::LoadFailed(bounded(&error)),
+        Err(LoadError::Unforkable(reason)) => FromTemplate::Unforkable(bounded(&reason)),
+    }
+}
+
+struct Child {
+    worker: u64,
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Child {
+    fn new(worker: u64, pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("fork returned an impossible process id"))?;
+        // The child is ours and not waited for yet, so the number cannot have gone to another process.
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Self { worker, pid, pidfd })
+    }
+}
+
+/// Waits until the supervisor says something (`true`) or children end (their places).
+fn wait(control: &Channel, children: &[Child]) -> io::Result<(bool, Vec<usize>)> {
+    let mut polled = vec![PollFd::new(control, PollFlags::IN)];
+    polled.extend(
+        children
+            .iter()
+            .map(|child| PollFd::new(&child.pidfd, PollFlags::IN)),
+    );
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, None))?;
+    let ended = (0..children.len())
+        .filter(|&place| !polled[place + 1].revents().is_empty())
+        .collect();
+    Ok((!polled[0].revents().is_empty(), ended))
+}
+
+fn report_ended(control: &Channel, children: &mut Vec<Child>, ended: &[usize]) {
+    for &place in ended.iter().rev() {
+        let child = children.swap_remove(place);
+        // An application may have reaped it behind our back (`os.wait`); then nobody knows how it ended.
+        let waited = rustix::process::waitpid(Some(child.pid), WaitOptions::NOHANG);
+        let status = waited
+            .ok()
+            .flatten()
+            .map_or(0, |(_, status)| status.as_raw());
+        // A supervisor that is gone is noticed by the next receive.
+        let _ = control.send(
+            &FromTemplate::Exited {
+                worker: child.worker,
+                status,
+            },
+            None,
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! A worker's seat: everything it was given, and its line to the supervisor.
+//!
+//! Orders come over a socket and not as signals, because signals in a worker belong to Python.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use crate::listeners::Listener;
+use crate::messages::{Channel, FromWorker, bounded};
+use crate::plan::SiteText;
+use crate::scoreboard::{Scoreboard, Slot};
+
+/// How a worker is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Stop accepting, finish what is there, leave.
+    Graceful,
+    /// Leave now.
+    Now,
+}
+
+impl Order {
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Self::Graceful => b'g',
+            Self::Now => b't',
+        }
+    }
+}
+
+/// What a worker has when its life begins.
+#[derive(Debug)]
+pub struct WorkerSeat {
+    /// The worker's number, counted from the supervisor's start and never used twice.
+    pub worker: u64,
+    /// The configuration, as the supervisor read it.
+    pub site: SiteText,
+    /// The sockets to accept from.
+    pub listeners: Vec<Listener>,
+    /// Its row in the scoreboard.
+    pub slot: Slot,
+    /// The whole scoreboard, to look at the others.
+    pub scoreboard: Scoreboard,
+    /// Its line to the supervisor.
+    pub control: Control,
+}
+
+/// A worker's line to the supervisor; clone it where it is needed.
+///
+/// To wait for an order inside tokio: `AsyncFd::with_interest(seat.control.clone(), Interest::READABLE)`, then
+/// [`Control::order`] whenever it is readable.
+#[derive(Clone, Debug)]
+pub struct Control {
+    channel: Arc<Channel>,
+    slot: Slot,
+}
+
+impl Control {
+    pub(crate) fn new(socket: OwnedFd, slot: Slot) -> io::Result<Self> {
+        let channel = Channel::new(socket);
+        channel.set_nonblocking()?;
+        Ok(Self {
+            channel: Arc::new(channel),
+            slot,
+        })
+    }
+
+    /// The worker accepts connections from now on.
+    pub fn ready(&self) -> io::Result<()> {
+        self.slot.serving();
+        self.channel.send(&FromWorker::Ready, None)
+    }
+
+    /// The application did not import. Say so before [`Control::ready`]: in a restart the old workers then go on, and
+    /// otherwise the worker serves its error page.
+    pub fn load_failed(&self, error: &str) -> io::Result<()> {
+        self.channel
+            .send(&FromWorker::LoadFailed(bounded(error)), None)
+    }
+
+    /// The worker wants to be replaced, for this reason ("served 1000 requests"). It goes on serving until the order
+    /// comes, which is when its replacement is ready.
+    pub fn leaving(&self, reason: &str) -> io::Result<()> {
+        self.channel
+            .send(&FromWorker::Leaving(bounded(reason)), None)
+    }
+
+    /// The order that has come, if one has. Never blocks. A supervisor that is gone counts as [`Order::Now`].
+    pub fn order(&self) -> io::Result<Option<Order>> {
+        let mut byte = [0];
+        match self.channel.receive_packet(&mut byte) {
+            Ok(Some(_)) if byte[0] == Order::Graceful.byte() => {
+                self.slot.draining();
+                Ok(Some(Order::Graceful))
+            }
+            Ok(_) => Ok(Some(Order::Now)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
+impl AsRawFd for Control {
+    fn as_raw_fd(&self) -> RawFd {
+        self.channel.as_fd().as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control() -> (Channel, Control) {
+        let scoreboard = Scoreboard::new(1).unwrap();
+        let (supervisor, worker) = Channel::pair().unwrap();
+        (
+            supervisor,
+            Control::new(worker, scoreboard.seat(1, 1, 0).unwrap()).unwrap(),
+        )
+    }
+
+    #[test]
+    fn orders_arrive_as_given() {
+        let (supervisor, control) = control();
+        assert_eq!(control.order().unwrap(), None);
+        supervisor
+            .send_packet(&[Order::Graceful.byte()], None)
+            .unwrap();
+        supervisor.send_packet(&[Order::Now.byte()], None).unwrap();
+        assert_eq!(control.order().unwrap(), Some(Order::Graceful));
+        assert_eq!(control.order().unwrap(), Some(Order::Now));
+        assert_eq!(control.order().unwrap(), None);
+    }
+
+    #[test]
+    fn without_a_supervisor_a_worker_leaves_at_once() {
+        let (supervisor, control) = control();
+        drop(supervisor);
+        assert_eq!(control.order().unwrap(), Some(Order::Now));
+    }
+}
