@@ -1,0 +1,243 @@
+//! Where log lines go and what is in them.
+//!
+//! A format is split into tokens once, at load; writing a line never looks at the `%` text again.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogTarget {
+    /// A file, appended to.
+    File(PathBuf),
+    /// `/dev/stderr`.
+    Stderr,
+    /// `/dev/stdout`.
+    Stdout,
+}
+
+/// `LogLevel`, most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are syslog's and httpd's")]
+pub enum LogLevel {
+    Emerg,
+    Alert,
+    Crit,
+    Error,
+    Warn,
+    Notice,
+    Info,
+    Debug,
+    /// `trace1` to `trace8`.
+    Trace(u8),
+}
+
+/// `LogLevel warn python:debug`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLevels {
+    /// For every module not named.
+    pub default: LogLevel,
+    /// Module names as written, without `mod_` and `_module`, and their levels.
+    pub modules: Vec<(String, LogLevel)>,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self {
+            default: LogLevel::Warn,
+            modules: Vec::new(),
+        }
+    }
+}
+
+/// One `CustomLog`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub target: LogTarget,
+    /// What is in a line.
+    pub format: LogFormat,
+    /// `env=name`: only requests with (or without) this variable.
+    pub condition: Option<EnvironmentCondition>,
+}
+
+/// `env=name` or `env=!name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentCondition {
+    /// The variable.
+    pub name: String,
+    /// With `!`: the variable must not be set.
+    pub negated: bool,
+}
+
+/// A parsed `LogFormat`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFormat {
+    /// In order; a line ends after the last.
+    pub tokens: Vec<LogToken>,
+}
+
+/// A piece of a log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogToken {
+    /// Text to copy.
+    Literal(String),
+    /// A value.
+    Field {
+        /// Which.
+        field: LogField,
+        /// `-` instead of the value unless the status fits.
+        condition: Option<Condition>,
+        /// Which request when an internal redirect took place.
+        which: Which,
+    },
+}
+
+/// `%400,501{...}i` or `%!200,304{...}i`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// With `!`.
+    pub negated: bool,
+    /// Status codes.
+    pub statuses: Vec<u16>,
+}
+
+/// `%<s` looks at the request as it came, `%>s` at the one that answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Which {
+    /// `<`, and the default of `%s %U %T %D %r`.
+    Original,
+    /// `>`, and the default of all others.
+    Final,
+}
+
+/// A value in a log line. Header, cookie and note names are as written; compare them as their kind demands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogField {
+    /// `%h`: with `HostnameLookups Off`, the address.
+    RemoteHost,
+    /// `%a`.
+    RemoteAddress,
+    /// `%{c}a`: the connection's peer, whatever a proxy says.
+    PeerAddress,
+    /// `%A`.
+    LocalAddress,
+    /// `%l`: always `-`.
+    RemoteLogname,
+    /// `%u`.
+    RemoteUser,
+    /// `%t`.
+    Time(LogTime),
+    /// `%r`.
+    RequestLine,
+    /// `%m`.
+    Method,
+    /// `%U`: the path without the query.
+    Path,
+    /// `%q`: the query with its `?`, or nothing.
+    Query,
+    /// `%H`.
+    Protocol,
+    /// `%s`.
+    Status,
+    /// `%b`: bytes of content sent, `-` for 0.
+    BodyBytesOrDash,
+    /// `%B`: bytes of content sent.
+    BodyBytes,
+    /// `%O`: bytes sent with head.
+    BytesOut,
+    /// `%I`: bytes received with head.
+    BytesIn,
+    /// `%S`: both.
+    BytesTotal,
+    /// `%D`, `%T`, `%{unit}T`: how long the request took.
+    Duration(DurationUnit),
+    /// `%X`: `X` aborted, `+` kept alive, `-` closed.
+    ConnectionState,
+    /// `%k`: requests before this one on the connection.
+    KeepAliveRequests,
+    /// `%f`.
+    File,
+    /// `%v`: `ServerName`.
+    ServerName,
+    /// `%V`: the name according to `UseCanonicalName`.
+    RequestedName,
+    /// `%p`.
+    Port(LogPort),
+    /// `%P`.
+    ProcessId,
+    /// `%{tid}P`.
+    ThreadId,
+    /// `%{hextid}P`.
+    ThreadIdHex,
+    /// `%L`: the id of this request in the error log.
+    LogId,
+    /// `%R`: the handler's name.
+    Handler,
+    /// `%{name}i`.
+    RequestHeader(String),
+    /// `%{name}o`.
+    ResponseHeader(String),
+    /// `%{name}^ti`.
+    RequestTrailer(String),
+    /// `%{name}^to`.
+    ResponseTrailer(String),
+    /// `%{name}e`.
+    Environment(String),
+    /// `%{name}n`.
+    Note(String),
+    /// `%{name}C`.
+    Cookie(String),
+    /// `%{name}x`, `%{name}c`: a TLS variable.
+    Tls(String),
+    /// `%^FB`: microseconds until the first byte of the response.
+    FirstByte,
+}
+
+/// How `%t` is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogTime {
+    /// `[24/Nov/2026:20:44:50 +0000]`, when the request began.
+    Standard(TimeMoment),
+    /// A `strftime` format.
+    Strftime(TimeMoment, String),
+    /// Seconds since 1970.
+    Seconds(TimeMoment),
+    /// Milliseconds since 1970.
+    Milliseconds(TimeMoment),
+    /// Microseconds since 1970.
+    Microseconds(TimeMoment),
+    /// The milliseconds within the second, three digits.
+    MillisecondsFraction(TimeMoment),
+    /// The microseconds within the second, six digits.
+    MicrosecondsFraction(TimeMoment),
+}
+
+/// `begin:` or `end:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TimeMoment {
+    /// When the request began.
+    Begin,
+    /// When the response was done.
+    End,
+}
+
+/// The unit of `%T`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum DurationUnit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+}
+
+/// Whose port `%p` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogPort {
+    /// `%p`, `%{canonical}p`: the server's.
+    Canonical,
+    /// `%{local}p`: the socket's.
+    Local,
+    /// `%{remote}p`: the client's.
+    Remote,
+}

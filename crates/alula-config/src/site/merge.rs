@@ -1,0 +1,128 @@
+//! How settings of an inner or later section are laid over those of an outer or earlier one.
+
+use super::{
+    DirectoryOptions, DirectorySettings, EnvironmentChange, OptionsChange, PythonSettings,
+};
+
+impl DirectorySettings {
+    /// Lays `later` over these settings, directive by directive, by each directive's own rule (httpd's merge).
+    pub fn overlay(&mut self, later: &Self) {
+        replace(&mut self.handler, &later.handler);
+        replace(&mut self.access, &later.access);
+        replace(&mut self.order, &later.order);
+        replace(&mut self.directory_index, &later.directory_index);
+        replace(&mut self.default_charset, &later.default_charset);
+        replace(&mut self.body_bytes_max, &later.body_bytes_max);
+        self.environment.extend(later.environment.iter().cloned());
+        self.options = match (self.options, later.options) {
+            (earlier, None) => earlier,
+            (earlier, Some(change)) => Some(change.after(earlier)),
+        };
+        self.python.overlay(&later.python);
+    }
+
+    /// The variables a request sees: each name once, in the order first set.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut variables: Vec<(String, String)> = Vec::new();
+        for change in &self.environment {
+            match change {
+                EnvironmentChange::Set(name, value) => {
+                    match variables.iter_mut().find(|(known, _)| known == name) {
+                        Some((_, old)) => old.clone_from(value),
+                        None => variables.push((name.clone(), value.clone())),
+                    }
+                }
+                EnvironmentChange::Unset(name) => variables.retain(|(known, _)| known != name),
+            }
+        }
+        variables
+    }
+
+    /// The `Options` in force; `FollowSymLinks` alone when none were written.
+    pub fn options(&self) -> DirectoryOptions {
+        match self.options {
+            Some(OptionsChange::Replace(options)) => options,
+            Some(OptionsChange::Edit { add, remove }) => {
+                DirectoryOptions::default_set().edited(add, remove)
+            }
+            None => DirectoryOptions::default_set(),
+        }
+    }
+}
+
+impl PythonSettings {
+    fn overlay(&mut self, later: &Self) {
+        replace(&mut self.handlers, &later.handlers);
+        replace(&mut self.path, &later.path);
+        replace(&mut self.debug, &later.debug);
+        replace(&mut self.auto_reload, &later.auto_reload);
+        replace(&mut self.interpreter, &later.interpreter);
+        replace(&mut self.home, &later.home);
+        self.options.extend(later.options.iter().cloned());
+    }
+
+    /// The `PythonOption`s in force: each key once, in the order first set.
+    pub fn options(&self) -> Vec<(String, String)> {
+        let mut options: Vec<(String, String)> = Vec::new();
+        for (key, value) in &self.options {
+            let known = options.iter().position(|(known, _)| known == key);
+            match (known, value) {
+                (Some(at), Some(value)) => options[at].1.clone_from(value),
+                (Some(at), None) => drop(options.remove(at)),
+                (None, Some(value)) => options.push((key.clone(), value.clone())),
+                (None, None) => {}
+            }
+        }
+        options
+    }
+}
+
+impl OptionsChange {
+    /// This change made after an earlier one.
+    pub fn after(self, earlier: Option<Self>) -> Self {
+        match (self, earlier) {
+            (replacement @ Self::Replace(_), _) | (replacement, None) => replacement,
+            (Self::Edit { add, remove }, Some(Self::Replace(options))) => {
+                Self::Replace(options.edited(add, remove))
+            }
+            (
+                Self::Edit { add, remove },
+                Some(Self::Edit {
+                    add: added,
+                    remove: removed,
+                }),
+            ) => Self::Edit {
+                add: added.edited(add, remove),
+                remove: removed.edited(remove, add),
+            },
+        }
+    }
+}
+
+impl DirectoryOptions {
+    fn default_set() -> Self {
+        Self {
+            follow_symlinks: true,
+            ..Self::default()
+        }
+    }
+
+    fn edited(self, add: Self, remove: Self) -> Self {
+        Self {
+            indexes: (self.indexes || add.indexes) && !remove.indexes,
+            follow_symlinks: (self.follow_symlinks || add.follow_symlinks)
+                && !remove.follow_symlinks,
+            symlinks_if_owner_match: (self.symlinks_if_owner_match || add.symlinks_if_owner_match)
+                && !remove.symlinks_if_owner_match,
+            exec_cgi: (self.exec_cgi || add.exec_cgi) && !remove.exec_cgi,
+            includes: (self.includes || add.includes) && !remove.includes,
+            multi_views: (self.multi_views || add.multi_views) && !remove.multi_views,
+        }
+    }
+}
+
+fn replace<T: Clone>(earlier: &mut Option<T>, later: &Option<T>) {
+    if later.is_some() {
+        earlier.clone_from(later);
+    }
+}

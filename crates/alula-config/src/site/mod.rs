@@ -1,0 +1,96 @@
+//! What a configuration means: a [`Site`] is complete, checked, and inherits nothing at run time.
+//!
+//! Everything a virtual host takes from the main server is already merged into it; only the settings of sections
+//! (`<Directory>`, `<Location>`, ...) stay apart, because which of them apply depends on the request. Paths are absolute.
+
+mod access;
+mod interpreter;
+mod log;
+mod merge;
+mod section;
+mod settings;
+mod virtual_host;
+
+pub use access::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
+pub use interpreter::{Import, Interpreter, PythonPathLine};
+pub use log::{
+    AccessLog, Condition, DurationUnit, EnvironmentCondition, LogField, LogFormat, LogLevel,
+    LogLevels, LogPort, LogTarget, LogTime, LogToken, TimeMoment, Which,
+};
+pub use section::{Section, SectionPattern};
+pub use settings::{
+    DirectoryOptions, DirectorySettings, EnvironmentChange, HandlerChoice, HandlerList,
+    HandlerName, OptionsChange, PythonSettings,
+};
+pub use virtual_host::{Connection, MappingTarget, UrlMapping, VirtualHost, VirtualHostAddress};
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The whole validated configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// `ServerRoot`: what relative paths were resolved against.
+    pub server_root: PathBuf,
+    /// `PidFile`.
+    pub pid_file: PathBuf,
+    /// `User`: a name, or `#` and a number.
+    pub user: Option<String>,
+    /// `Group`: a name, or `#` and a number.
+    pub group: Option<String>,
+    /// `Listen`, in file order, without duplicates. Never empty.
+    pub listeners: Vec<Listener>,
+    /// The server outside every `<VirtualHost>`; answers on addresses that have none.
+    pub main_server: VirtualHost,
+    /// `<VirtualHost>` sections in file order.
+    pub virtual_hosts: Vec<VirtualHost>,
+    /// How many processes and threads.
+    pub processes: Processes,
+    /// The Python interpreter, when the configuration uses Python.
+    pub interpreter: Option<Interpreter>,
+}
+
+/// An address to bind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Where to bind. `Listen 80` is `0.0.0.0:80`.
+    pub address: SocketAddr,
+    /// Where it was written; `None` when derived because there was no `Listen`.
+    pub origin: Option<Origin>,
+}
+
+/// How many processes and threads answer requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processes {
+    /// `StartServers`: how many workers. `None` = one for each processor core.
+    pub workers: Option<u32>,
+    /// `ThreadsPerChild`: Python threads in each worker.
+    pub threads: u32,
+    /// `MaxConnectionsPerChild` (`MaxRequestsPerChild`): a worker is replaced after so many. 0 = never.
+    pub requests_max: u64,
+    /// `MaxRequestWorkers` (`MaxClients`): requests answered at the same time, all workers together.
+    pub max_request_workers: Option<u32>,
+}
+
+/// The file and line something was written on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The configuration file.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+impl Site {
+    /// The main server, then every virtual host in file order.
+    pub fn servers(&self) -> impl Iterator<Item = &VirtualHost> {
+        std::iter::once(&self.main_server).chain(&self.virtual_hosts)
+    }
+}

@@ -1,0 +1,42 @@
+//! A section whose settings apply to some requests only.
+//!
+//! Patterns are texts that were tried at load: a regular expression here is known to compile.
+
+use super::{DirectorySettings, Origin};
+use serde::{Deserialize, Serialize};
+
+/// `<Directory>`, `<Files>`, `<Location>` and their kin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// What it applies to.
+    pub pattern: SectionPattern,
+    /// What it sets.
+    pub settings: DirectorySettings,
+    /// `<Files>` and `<FilesMatch>` inside a `<Directory>`, in file order.
+    pub files: Vec<Section>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// What a [`Section`] applies to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SectionPattern {
+    /// `<Directory /path>`: this directory and everything below. Absolute, without trailing slash (`/` itself aside).
+    Directory(String),
+    /// `<Directory /home/*/www>`: shell wildcards that do not cross `/`.
+    DirectoryGlob(String),
+    /// `<DirectoryMatch re>` and `<Directory ~ re>`: searched in the directory's path with a trailing slash.
+    DirectoryMatch(String),
+    /// `<Files name>`: the base name.
+    Files(String),
+    /// `<Files *.py>`: the base name, shell wildcards.
+    FilesGlob(String),
+    /// `<FilesMatch re>` and `<Files ~ re>`: searched in the base name.
+    FilesMatch(String),
+    /// `<Location /path>`: on a path-segment boundary. `/a/` does not match `/a`.
+    Location(String),
+    /// `<Location /a/*>`: shell wildcards that do not cross `/`, the whole path or a prefix that ends before `/`.
+    LocationGlob(String),
+    /// `<LocationMatch re>` and `<Location ~ re>`: searched in the path.
+    LocationMatch(String),
+}

@@ -1,0 +1,123 @@
+//! Settings that sections can change, as changes: what is `None` was not written there.
+//!
+//! The router lays the changes of all matching sections over one another ([`DirectorySettings::overlay`]) and reads
+//! defaults off the result.
+
+use super::{Access, OrderRules, Origin, PythonPathLine};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What one section, or the server outside sections, sets.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DirectorySettings {
+    /// `SetHandler`.
+    pub handler: Option<HandlerChoice>,
+    /// `Require`.
+    pub access: Option<Access>,
+    /// `Order`, `Allow`, `Deny`, which must pass as well.
+    pub order: Option<OrderRules>,
+    /// `SetEnv`, `PassEnv`, `UnsetEnv` in file order.
+    pub environment: Vec<EnvironmentChange>,
+    /// `Options`.
+    pub options: Option<OptionsChange>,
+    /// `DirectoryIndex`; empty = disabled.
+    pub directory_index: Option<Vec<String>>,
+    /// `AddDefaultCharset`; `Some(None)` = Off.
+    pub default_charset: Option<Option<String>>,
+    /// `LimitRequestBody` in bytes; 0 = unlimited.
+    pub body_bytes_max: Option<u64>,
+    /// mod_python's directives.
+    pub python: PythonSettings,
+}
+
+/// What `SetHandler` chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HandlerChoice {
+    /// `None`: undoes an outer `SetHandler`.
+    None,
+    /// `default-handler`: files.
+    Files,
+    /// `python-program` or `mod_python`: whatever `PythonHandler` names.
+    Python,
+}
+
+/// A change of the environment a request sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnvironmentChange {
+    /// `SetEnv`, or `PassEnv` with the value the server had at start.
+    Set(String, String),
+    /// `UnsetEnv`.
+    Unset(String),
+}
+
+/// `Options`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OptionsChange {
+    /// A list without signs replaces everything.
+    Replace(DirectoryOptions),
+    /// `+x -y` edit what is inherited.
+    Edit {
+        /// Those with `+`.
+        add: DirectoryOptions,
+        /// Those with `-`.
+        remove: DirectoryOptions,
+    },
+}
+
+/// A set of `Options`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DirectoryOptions {
+    /// `Indexes`: a directory without an index file may be listed.
+    pub indexes: bool,
+    /// `FollowSymLinks`.
+    pub follow_symlinks: bool,
+    /// `SymLinksIfOwnerMatch`.
+    pub symlinks_if_owner_match: bool,
+    /// `ExecCGI`; nothing uses it.
+    pub exec_cgi: bool,
+    /// `Includes` or `IncludesNOEXEC`; nothing uses it.
+    pub includes: bool,
+    /// `MultiViews`; nothing uses it.
+    pub multi_views: bool,
+}
+
+/// mod_python's directives of one section.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PythonSettings {
+    /// `PythonHandler`. An inner list replaces an outer one.
+    pub handlers: Option<HandlerList>,
+    /// `PythonOption key value` in file order; `None` removes the key.
+    pub options: Vec<(String, Option<String>)>,
+    /// `PythonPath`.
+    pub path: Option<PythonPathLine>,
+    /// `PythonDebug`.
+    pub debug: Option<bool>,
+    /// `PythonAutoReload`.
+    pub auto_reload: Option<bool>,
+    /// `PythonInterpreter`, and where it was written.
+    pub interpreter: Option<(String, Origin)>,
+    /// `PythonHome`, and where it was written.
+    pub home: Option<(PathBuf, Origin)>,
+}
+
+/// `PythonHandler`'s list and the section it stands in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandlerList {
+    /// Called in turn while each returns `OK`.
+    pub handlers: Vec<HandlerName>,
+    /// The `<Location>` it stands in. Files are then never looked at (mod_python skips map-to-storage).
+    pub location: Option<String>,
+    /// The `<Directory>` it stands in, with a trailing slash; it goes in front of `sys.path` without a `PythonPath`.
+    pub directory: Option<String>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// `module::object`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HandlerName {
+    /// A dotted module name.
+    pub module: String,
+    /// A dotted name in it; `handler` when not written.
+    pub object: String,
+}

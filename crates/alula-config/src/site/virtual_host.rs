@@ -1,0 +1,127 @@
+//! A server: the main one or a `<VirtualHost>`, with everything it inherits already in it.
+//!
+//! Its sections are only the ones written in it; the main server's sections apply before them, in the order
+//! the router knows.
+
+use super::{AccessLog, DirectorySettings, LogLevels, LogTarget, Origin, Section};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The main server or one `<VirtualHost>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VirtualHost {
+    /// `<VirtualHost address...>`; empty for the main server.
+    pub addresses: Vec<VirtualHostAddress>,
+    /// `ServerName`, lower case, without scheme and port.
+    pub server_name: Option<String>,
+    /// The port of `ServerName host:port`.
+    pub port: Option<u16>,
+    /// The scheme of `ServerName scheme://host`.
+    pub scheme: Option<String>,
+    /// `ServerAlias`, lower case; may hold `*` and `?`.
+    pub aliases: Vec<String>,
+    /// Timeouts and limits of its connections.
+    pub connection: Connection,
+    /// `ErrorLog`.
+    pub error_log: LogTarget,
+    /// `LogLevel`.
+    pub log_level: LogLevels,
+    /// `CustomLog`s: its own, or the main server's when it has none.
+    pub access_logs: Vec<AccessLog>,
+    /// `DocumentRoot`.
+    pub document_root: Option<PathBuf>,
+    /// `ServerAdmin`.
+    pub server_admin: Option<String>,
+    /// `Alias` and `WSGIScriptAlias` in the order to try: first match wins. Aliases come before scripts and its own
+    /// before the main server's, as in httpd.
+    pub url_map: Vec<UrlMapping>,
+    /// Settings outside every section: the main server's with its own laid over.
+    pub settings: DirectorySettings,
+    /// Its own sections, in file order.
+    pub sections: Vec<Section>,
+    /// Where `<VirtualHost>` was written; `None` for the main server.
+    pub origin: Option<Origin>,
+}
+
+/// One address of a `<VirtualHost>`; `None` stands for `*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VirtualHostAddress {
+    /// The local address, or any.
+    pub ip: Option<IpAddr>,
+    /// The local port, or any.
+    pub port: Option<u16>,
+}
+
+impl std::fmt::Display for VirtualHostAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.ip {
+            Some(IpAddr::V6(ip)) => write!(f, "[{ip}]")?,
+            Some(IpAddr::V4(ip)) => write!(f, "{ip}")?,
+            None => f.write_str("*")?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => f.write_str(":*"),
+        }
+    }
+}
+
+/// Timeouts and limits of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// `Timeout`: longest silence while a message is under way.
+    pub timeout: Duration,
+    /// `KeepAlive`.
+    pub keep_alive: bool,
+    /// `KeepAliveTimeout`: longest silence between two requests.
+    pub keep_alive_timeout: Duration,
+    /// `MaxKeepAliveRequests`; 0 = unlimited.
+    pub keep_alive_requests_max: u32,
+    /// `LimitRequestLine`.
+    pub request_line_bytes_max: usize,
+    /// `LimitRequestFields`; 0 = unlimited.
+    pub request_fields_max: usize,
+    /// `LimitRequestFieldSize`.
+    pub request_field_bytes_max: usize,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            keep_alive: true,
+            keep_alive_timeout: Duration::from_secs(5),
+            keep_alive_requests_max: 100,
+            request_line_bytes_max: 8190,
+            request_fields_max: 100,
+            request_field_bytes_max: 8190,
+        }
+    }
+}
+
+/// A URL prefix that leads somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UrlMapping {
+    /// The prefix as written, `/static/`: matched on a path-segment boundary, repeated slashes counting as one.
+    pub url: String,
+    /// Where it leads.
+    pub target: MappingTarget,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Where a [`UrlMapping`] leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MappingTarget {
+    /// `Alias`: what follows the prefix is appended to this text, a trailing slash included where written.
+    Files(String),
+    /// `WSGIScriptAlias`: this script answers.
+    WsgiScript {
+        /// The file.
+        script: PathBuf,
+        /// The name of the application in it.
+        callable: String,
+    },
+}

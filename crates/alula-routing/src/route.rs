@@ -1,0 +1,118 @@
+//! What a request leads to.
+//!
+//! A [`Route`] is the sum of all sections that matched; nothing in it depends on the request any more.
+
+use alula_config::site::{self, DirectoryOptions, HandlerName, OrderRules};
+use http::StatusCode;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Names a virtual host: 0 is the main server, `n` is `site.virtual_hosts[n - 1]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VirtualHostId(pub usize);
+
+/// Names a route. Dense: the n-th route made has n, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(pub usize);
+
+/// What [`RouteTable::find`](crate::RouteTable::find) found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The route.
+    pub route: Arc<Route>,
+    /// The file the path was translated to; `None` when Python answers by `<Location>` alone.
+    pub file: Option<PathBuf>,
+    /// How much of the path is `SCRIPT_NAME`; `path[script_name_len..]` is `PATH_INFO`.
+    pub script_name_len: usize,
+}
+
+/// The sum of all settings for some requests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its number.
+    pub id: RouteId,
+    /// The virtual host it was made for.
+    pub virtual_host: VirtualHostId,
+    /// Who answers.
+    pub action: Action,
+    /// Who may see it.
+    pub access: Access,
+    /// `LimitRequestBody`; 0 = unlimited.
+    pub body_bytes_max: u64,
+    /// `SetEnv` and `PassEnv` for these requests, each name once.
+    pub environment: Arc<[(String, String)]>,
+    /// `AddDefaultCharset`, for `text/plain` and `text/html` responses that name none.
+    pub default_charset: Option<String>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// The file [`Found::file`].
+    Files(FilesRoute),
+    /// mod_python's `PythonHandler`.
+    Python(PythonRoute),
+    /// A WSGI script.
+    Wsgi(WsgiRoute),
+    /// Nobody: this status.
+    Status(StatusCode),
+}
+
+/// How files are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesRoute {
+    /// The directory that must hold the file: the document root or the alias's target.
+    pub root: PathBuf,
+    /// `DirectoryIndex`: names to try in a directory. Empty = none.
+    pub directory_index: Vec<String>,
+    /// `Options`.
+    pub options: DirectoryOptions,
+}
+
+/// A `PythonHandler`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonRoute {
+    /// Called in turn while each returns `OK`. Never empty.
+    pub handlers: Vec<HandlerName>,
+    /// `PythonOption`, each key once.
+    pub options: Vec<(String, String)>,
+    /// `PythonDebug`.
+    pub debug: bool,
+    /// `PythonOption django.root`, without trailing slash.
+    pub django_root: Option<String>,
+    /// The `<Location>` the handler stands in.
+    pub location: Option<String>,
+}
+
+/// A `WSGIScriptAlias`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsgiRoute {
+    /// The file.
+    pub script: PathBuf,
+    /// The URL it is mounted at, without trailing slash; empty at the root.
+    pub script_name: String,
+    /// The application's name in it.
+    pub callable: String,
+    /// `PythonDebug`.
+    pub debug: bool,
+}
+
+/// Who may see a route.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// `Require`; `None` = everyone.
+    pub require: Option<site::Access>,
+    /// `Order`, `Allow`, `Deny`; `None` = everyone.
+    pub order: Option<OrderRules>,
+}
+
+impl Access {
+    /// Whether a client may pass. `local` is our end of the connection (for `Require local`).
+    pub fn allows(&self, client: IpAddr, local: IpAddr) -> bool {
+        self.require
+            .as_ref()
+            .is_none_or(|require| require.allows(client, local))
+            && self.order.as_ref().is_none_or(|order| order.allows(client))
+    }
+}
