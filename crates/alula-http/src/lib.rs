@@ -5,8 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod body;
+pub mod conditional;
+pub mod date;
+pub mod etag;
 mod handler;
 pub mod path;
+pub mod range;
 mod request;
 
 pub use body::{Body, BodyError, BodyStream};

@@ -1,0 +1,167 @@
+//! Entity tags (RFC 9110 section 8.8.3): httpd's for a file, and how tags compare.
+//!
+//! A tag is weak while its file is young: a second change within the clock's tick could leave size and time as they
+//! were, so a strong promise would be a lie. The same tag without `W/` is sent a second later, and the weak
+//! comparison that `If-None-Match` uses takes the two for equal.
+
+use http::HeaderValue;
+use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How old a file must be before its tag is strong; httpd's rule in `ap_make_etag`.
+pub const STRONG_AFTER: Duration = Duration::from_secs(1);
+
+/// An entity tag of ours, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityTag {
+    value: HeaderValue,
+}
+
+impl EntityTag {
+    /// httpd's tag for a file, as with `FileETag MTime Size`: `"size-mtime"` in hexadecimal, the time in microseconds.
+    pub fn for_file(size: u64, modified: SystemTime, now: SystemTime) -> Self {
+        let strong = now
+            .duration_since(modified)
+            .is_ok_and(|age| age > STRONG_AFTER);
+        let mut text = String::with_capacity(40);
+        if !strong {
+            text.push_str("W/");
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\"{size:x}-{:x}\"", microseconds(modified));
+        let value = HeaderValue::try_from(text).expect("hexadecimal digits in quotes are ASCII");
+        Self { value }
+    }
+
+    /// The `ETag` field's value.
+    pub fn value(&self) -> &HeaderValue {
+        &self.value
+    }
+
+    /// Whether it only promises equivalent content, not equal bytes.
+    pub fn is_weak(&self) -> bool {
+        self.value.as_bytes().starts_with(b"W/")
+    }
+
+    /// Whether a list of tags, or `*`, has one that is the same by the weak comparison.
+    pub(crate) fn is_in_weakly(&self, list: &HeaderValue) -> bool {
+        is_any(list) || listed(list).any(|tag| tag.opaque == self.opaque())
+    }
+
+    /// Whether a list of tags, or `*`, has one that is the same by the strong comparison: both must be strong.
+    pub(crate) fn is_in_strongly(&self, list: &HeaderValue) -> bool {
+        is_any(list)
+            || (!self.is_weak() && listed(list).any(|tag| !tag.weak && tag.opaque == self.opaque()))
+    }
+
+    /// The tag without `W/`, with its quotes.
+    fn opaque(&self) -> &[u8] {
+        let text = self.value.as_bytes();
+        text.strip_prefix(b"W/").unwrap_or(text)
+    }
+}
+
+/// Microseconds since 1970, wrapped for earlier times as httpd's cast does.
+fn microseconds(time: SystemTime) -> u64 {
+    let count = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => count(since),
+        Err(before) => count(before.duration()).wrapping_neg(),
+    }
+}
+
+/// A client's tag.
+struct Listed<'a> {
+    weak: bool,
+    opaque: &'a [u8],
+}
+
+fn is_any(list: &HeaderValue) -> bool {
+    list.as_bytes().trim_ascii() == b"*"
+}
+
+/// The tags of a list. A tag may hold commas; what is no tag is skipped up to the next comma.
+fn listed(list: &HeaderValue) -> impl Iterator<Item = Listed<'_>> {
+    let mut rest = list.as_bytes();
+    std::iter::from_fn(move || {
+        loop {
+            while let [b',' | b' ' | b'\t', after @ ..] = rest {
+                rest = after;
+            }
+            if rest.is_empty() {
+                return None;
+            }
+            let (weak, quoted) = match rest.strip_prefix(b"W/") {
+                Some(after) => (true, after),
+                None => (false, rest),
+            };
+            if let Some(len) = quoted_len(quoted) {
+                rest = &quoted[len..];
+                let opaque = &quoted[..len];
+                return Some(Listed { weak, opaque });
+            }
+            let comma = memchr::memchr(b',', rest).unwrap_or(rest.len());
+            rest = &rest[comma..];
+        }
+    })
+}
+
+/// The length of the quoted string at the start, with its quotes. There are no escapes in a tag.
+fn quoted_len(text: &[u8]) -> Option<usize> {
+    let inner = text.strip_prefix(b"\"")?;
+    Some(memchr::memchr(b'"', inner)? + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(microseconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(microseconds)
+    }
+
+    fn tag(age: Duration) -> EntityTag {
+        let modified = at(0x5_f5e1_0000_0000);
+        EntityTag::for_file(0x2a, modified, modified + age)
+    }
+
+    #[test]
+    fn is_httpds_and_weak_while_the_file_is_young() {
+        let old = tag(Duration::from_secs(2));
+        assert_eq!(old.value(), "\"2a-5f5e100000000\"");
+        assert!(!old.is_weak());
+        for age in [Duration::ZERO, STRONG_AFTER] {
+            assert_eq!(tag(age).value(), "W/\"2a-5f5e100000000\"");
+            assert!(tag(age).is_weak());
+        }
+        let future = EntityTag::for_file(1, at(5_000_000), at(0));
+        assert!(future.is_weak());
+        let ancient = EntityTag::for_file(0, UNIX_EPOCH - Duration::from_micros(1), at(0));
+        assert_eq!(ancient.value(), "W/\"0-ffffffffffffffff\"");
+    }
+
+    #[test]
+    fn compares() {
+        let check = |list: &'static str, strongly: bool, weakly: bool| {
+            let list = HeaderValue::from_static(list);
+            let strong = tag(Duration::from_secs(2));
+            assert_eq!(strong.is_in_strongly(&list), strongly, "{list:?}");
+            assert_eq!(strong.is_in_weakly(&list), weakly, "{list:?}");
+            let weak = tag(Duration::ZERO);
+            let any = list == "*";
+            assert_eq!(weak.is_in_strongly(&list), any, "weak in {list:?}");
+            assert_eq!(weak.is_in_weakly(&list), weakly, "weak in {list:?}");
+        };
+        check("*", true, true);
+        check("\"2a-5f5e100000000\"", true, true);
+        check("W/\"2a-5f5e100000000\"", false, true);
+        check("\"a,b\" , ,W/\"c\",\"2a-5f5e100000000\"", true, true);
+        check("junk, \"2a-5f5e100000000\"", true, true);
+        check("\"x\"", false, false);
+        check("\"x\"*", false, false);
+        check("2a-5f5e100000000", false, false);
+        check("\"2a-5f5e100000000", false, false);
+        check("", false, false);
+        check("W/", false, false);
+    }
+}
