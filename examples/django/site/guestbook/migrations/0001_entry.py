@@ -1,0 +1,23 @@
+"""The table of entries."""
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = []
+    operations = [
+        migrations.CreateModel(
+            name="Entry",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80)),
+                ("text", models.TextField(max_length=2000)),
+                (
+                    "attachment",
+                    models.FileField(blank=True, help_text="Any file, any name.", upload_to="attachments/"),
+                ),
+                ("created", models.DateTimeField(auto_now_add=True)),
+            ],
+            options={"ordering": ["-created", "-pk"], "verbose_name_plural": "entries"},
+        ),
+    ]
