@@ -24,9 +24,9 @@ pub enum Body {
     Empty,
     /// All of it, in memory.
     Bytes(Bytes),
-    /// Request content that outgrew memory: a temporary file positioned at its start, and its length in bytes.
-    /// Never a response: a file handler streams.
-    Spooled(File, u64),
+    /// An open file, positioned where the content starts, and the content's length in bytes: request content
+    /// that outgrew memory, or a file a handler leaves to the server to send.
+    File(File, u64),
     /// Piece by piece.
     Stream(BodyStream),
 }
@@ -50,7 +50,7 @@ impl Body {
         match self {
             Self::Empty => Some(0),
             Self::Bytes(bytes) => Some(bytes.len() as u64),
-            Self::Spooled(_, length) => Some(*length),
+            Self::File(_, length) => Some(*length),
             Self::Stream(stream) => stream.size_hint().exact(),
         }
     }
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Body {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
-            Self::Spooled(_, length) => write!(f, "Spooled({length})"),
+            Self::File(_, length) => write!(f, "File({length})"),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -109,7 +109,7 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(all))))
             }
-            Self::Spooled(..) => Poll::Ready(Some(Err("spooled content is read as a file".into()))),
+            Self::File(..) => Poll::Ready(Some(Err("a file is read, not polled".into()))),
             Self::Stream(stream) => stream.as_mut().poll_frame(cx),
         }
     }
@@ -118,7 +118,7 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Bytes(bytes) => bytes.is_empty(),
-            Self::Spooled(_, length) => *length == 0,
+            Self::File(_, length) => *length == 0,
             Self::Stream(stream) => stream.is_end_stream(),
         }
     }

@@ -15,4 +15,4 @@ mod request;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use handler::{Answer, BodyMode, Handler};
-pub use request::{Peer, Request, Response, Scheme, status_response};
+pub use request::{Peer, Reason, Request, Response, Scheme, status_response};

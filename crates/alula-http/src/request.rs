@@ -96,3 +96,7 @@ pub fn status_response(status: StatusCode) -> Response {
     *response.body_mut() = Body::from(page);
     response
 }
+
+/// A reason phrase that is not the registered one, as an extension of a [`Response`] (RFC 9112 section 4).
+#[derive(Debug, Clone)]
+pub struct Reason(pub Bytes);

@@ -1,0 +1,195 @@
+//! Who runs Python and who drives the I/O loop, at any moment.
+//!
+//! One tokio current-thread runtime, a few Python threads. Two rights go round among the threads:
+//! the **owner** drives the loop, and the **token** is the right to START the next request. In the plain case
+//! one thread has both: it polls I/O until a request is complete, leaves the loop, calls the application and
+//! comes back, without a hand-over. The [`monitor`] moves the loop when a call lasts, and the token when the
+//! call is blocked outside the GIL. So nobody queues on the GIL, and I/O never waits for Python.
+//!
+//! Every change of owner or token is made under `seats`, and the owner changes only while the old owner is
+//! inside a call, so the loop never has two drivers.
+
+mod monitor;
+mod thread;
+
+use crate::application::Call;
+use alula_http::{Request, Response};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::task::Waker;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+/// Sizes of a worker's Python side.
+#[derive(Debug, Clone, Copy)]
+pub struct DispatchSettings {
+    /// How many requests may be inside Python at once (`ThreadsPerChild`).
+    pub threads_max: usize,
+    /// How many complete requests may wait for Python; one more is answered 503.
+    pub queue_requests_max: usize,
+}
+
+/// A complete request on its way to Python.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) call: Arc<Call>,
+    pub(crate) reply: oneshot::Sender<Response>,
+}
+
+/// The shared state of a worker's Python threads. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatcher {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher")
+            .field("queued", &self.shared.queue.lock().len())
+            .field("running", &self.shared.running.load(Ordering::Relaxed))
+            .finish()
+    }
+}
+
+impl Dispatcher {
+    /// A dispatcher without threads; [`Dispatcher::run`] brings them to life.
+    pub fn new(settings: DispatchSettings) -> Self {
+        let seats = (0..settings.threads_max + 1).map(|_| Seat::default()).collect();
+        Self {
+            shared: Arc::new(Shared {
+                settings,
+                queue: Mutex::new(VecDeque::new()),
+                owner: AtomicUsize::new(0),
+                token: AtomicUsize::new(0),
+                running: AtomicUsize::new(0),
+                calls: AtomicU64::new(0),
+                seats: seats,
+                turns: Mutex::new(Turns {
+                    parked: Vec::new(),
+                    threads: 1,
+                }),
+                waker: Mutex::new(None),
+                stop: AtomicBool::new(false),
+                monitor: monitor::Sleep::default(),
+            }),
+        }
+    }
+
+    /// Serves with the calling thread as the first Python thread, until [`Dispatcher::stop`].
+    ///
+    /// Tasks already spawned on `runtime` are driven by whichever thread owns the loop.
+    pub fn run(&self, py: pyo3::Python<'_>, runtime: Arc<Runtime>) {
+        monitor::start(&self.shared, &runtime);
+        thread::serve(py, &self.shared, &runtime, 0);
+    }
+
+    /// Ends the threads once they are out of their calls.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.wake_owner();
+        let turns = self.shared.turns.lock();
+        for &seat in &turns.parked {
+            self.shared.seats[seat].called.notify_one();
+        }
+    }
+
+    /// How many requests are inside Python and waiting for it.
+    pub fn load(&self) -> (usize, usize) {
+        (
+            self.shared.running.load(Ordering::Relaxed),
+            self.shared.queue.lock().len(),
+        )
+    }
+
+    /// Queues a request; gives it back when the queue is full.
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Job> {
+        let mut queue = self.shared.queue.lock();
+        if queue.len() >= self.shared.settings.queue_requests_max {
+            return Err(job);
+        }
+        queue.push_back(job);
+        drop(queue);
+        self.shared.wake_owner();
+        Ok(())
+    }
+}
+
+struct Shared {
+    settings: DispatchSettings,
+    queue: Mutex<VecDeque<Job>>,
+    /// The seat that drives the loop.
+    owner: AtomicUsize,
+    /// The seat that may start the next request.
+    token: AtomicUsize,
+    /// How many seats are inside a call.
+    running: AtomicUsize,
+    /// Numbers the calls, so that the monitor can tell one long call from two short ones.
+    calls: AtomicU64,
+    seats: Box<[Seat]>,
+    turns: Mutex<Turns>,
+    /// The loop's waker. The owner alone waits on it.
+    waker: Mutex<Option<Waker>>,
+    stop: AtomicBool,
+    monitor: monitor::Sleep,
+}
+
+/// What the transitions need beside `owner` and `token`; its lock is the transitions' lock.
+struct Turns {
+    /// Seats whose thread waits to be called.
+    parked: Vec<usize>,
+    /// How many threads were started.
+    threads: usize,
+}
+
+/// One Python thread's place.
+#[derive(Default)]
+struct Seat {
+    /// The number of the call its thread is inside of; 0 outside.
+    call: AtomicU64,
+    /// Its thread's CPU clock (`pthread_getcpuclockid`).
+    clock: AtomicI32,
+    /// Calls the parked thread.
+    called: Condvar,
+}
+
+impl Shared {
+    fn wake_owner(&self) {
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn is_owner(&self, seat: usize) -> bool {
+        self.owner.load(Ordering::SeqCst) == seat
+    }
+
+    fn has_token(&self, seat: usize) -> bool {
+        self.token.load(Ordering::SeqCst) == seat
+    }
+
+    /// The next request, if one more may be inside Python. Only the token's holder asks.
+    fn take_job(&self) -> Option<Job> {
+        if self.running.load(Ordering::SeqCst) >= self.settings.threads_max {
+            return None;
+        }
+        self.queue.lock().pop_front()
+    }
+
+    fn begin(&self, seat: usize) {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.running.fetch_add(1, Ordering::SeqCst);
+        self.seats[seat].call.store(number, Ordering::SeqCst);
+        self.monitor.wake();
+    }
+
+    fn finish(&self, seat: usize) {
+        self.seats[seat].call.store(0, Ordering::SeqCst);
+        let before = self.running.fetch_sub(1, Ordering::SeqCst);
+        if before >= self.settings.threads_max {
+            // A queued request was held back for want of room.
+            self.wake_owner();
+        }
+    }
+}

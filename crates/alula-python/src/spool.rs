@@ -1,0 +1,215 @@
+//! A response on its way from a Python thread to a slow client: memory, then a temporary file, then patience.
+//!
+//! The writer is a Python thread, detached; the reader is the connection's task. The thread waits only when
+//! both bounds are full, so a slow reader never holds Python. When the reader is gone, writing fails, which
+//! is how an application's endless stream ends.
+
+use alula_http::BodyError;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Response bytes kept in memory for one response before the rest goes to a temporary file.
+const RESPONSE_MEMORY_BYTES_MAX: usize = 1024 * 1024;
+/// Response bytes kept in the temporary file before the Python thread has to wait for the client.
+const RESPONSE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How much is read back from the file at once.
+const READ_BACK_BYTES: u64 = 128 * 1024;
+
+/// The Python thread's end.
+pub(crate) struct Writer {
+    spool: Arc<Spool>,
+    finished: bool,
+}
+
+/// The connection's end, a response body.
+pub(crate) struct Reader {
+    spool: Arc<Spool>,
+}
+
+/// The reader is gone, or the temporary file failed; nothing more can be sent.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+struct Spool {
+    state: Mutex<State>,
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    memory: VecDeque<Bytes>,
+    memory_bytes: usize,
+    file: Option<File>,
+    file_read: u64,
+    file_written: u64,
+    end: Option<Result<(), String>>,
+    gone: bool,
+    waker: Option<Waker>,
+}
+
+/// A spool's two ends.
+pub(crate) fn spool() -> (Writer, Reader) {
+    let spool = Arc::new(Spool {
+        state: Mutex::default(),
+        room: Condvar::new(),
+    });
+    let writer = Writer {
+        spool: spool.clone(),
+        finished: false,
+    };
+    (writer, Reader { spool })
+}
+
+impl Writer {
+    /// Hands a piece over. Blocks only when memory and file are full: call it detached from Python.
+    pub(crate) fn write(&mut self, piece: Bytes) -> Result<(), Gone> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.spool.state.lock();
+        loop {
+            if state.gone {
+                return Err(Gone);
+            }
+            let on_disk = state.file_written - state.file_read;
+            if on_disk == 0 && state.memory_bytes < RESPONSE_MEMORY_BYTES_MAX {
+                state.memory_bytes += piece.len();
+                state.memory.push_back(piece);
+                break;
+            }
+            if on_disk < RESPONSE_FILE_BYTES_MAX {
+                if let Err(error) = state.append(&piece) {
+                    tracing::error!(target: "python", "a response cannot be spooled to a temporary file: {error}");
+                    state.end = Some(Err(error.to_string()));
+                    state.wake();
+                    return Err(Gone);
+                }
+                break;
+            }
+            self.spool.room.wait(&mut state);
+        }
+        state.wake();
+        Ok(())
+    }
+
+    /// The response is complete.
+    pub(crate) fn finish(mut self) {
+        self.end(Ok(()));
+    }
+
+    /// The response cannot be completed: the client must see a truncated one.
+    pub(crate) fn abort(mut self, why: &str) {
+        self.end(Err(why.to_owned()));
+    }
+
+    fn end(&mut self, end: Result<(), String>) {
+        self.finished = true;
+        let mut state = self.spool.state.lock();
+        if state.end.is_none() {
+            state.end = Some(end);
+        }
+        state.wake();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.end(Err("the application left its response unfinished".to_owned()));
+        }
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn append(&mut self, piece: &[u8]) -> std::io::Result<()> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => tempfile::tempfile()?,
+        };
+        let written = file.write_all_at(piece, self.file_written);
+        self.file = Some(file);
+        written?;
+        self.file_written += piece.len() as u64;
+        Ok(())
+    }
+
+    fn read_back(&mut self) -> std::io::Result<Bytes> {
+        let length = (self.file_written - self.file_read).min(READ_BACK_BYTES);
+        let mut piece = vec![0; length as usize];
+        if let Some(file) = &self.file {
+            file.read_exact_at(&mut piece, self.file_read)?;
+        }
+        self.file_read += length;
+        if self.file_read == self.file_written {
+            // The client has caught up: memory serves again, and the file starts over.
+            self.file = None;
+            self.file_read = 0;
+            self.file_written = 0;
+        }
+        Ok(Bytes::from(piece))
+    }
+}
+
+impl http_body::Body for Reader {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut state = self.spool.state.lock();
+        if let Some(piece) = state.memory.pop_front() {
+            state.memory_bytes -= piece.len();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if state.file_written > state.file_read {
+            let piece = state.read_back();
+            self.spool.room.notify_one();
+            return Poll::Ready(Some(piece.map(Frame::data).map_err(Into::into)));
+        }
+        match state.end.take() {
+            Some(Ok(())) => {
+                state.end = Some(Ok(()));
+                Poll::Ready(None)
+            }
+            Some(Err(why)) => Poll::Ready(Some(Err(why.into()))),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let state = self.spool.state.lock();
+        let held = state.memory_bytes as u64 + (state.file_written - state.file_read);
+        match state.end {
+            Some(Ok(())) => SizeHint::with_exact(held),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = self.spool.state.lock();
+        state.gone = true;
+        state.memory.clear();
+        state.memory_bytes = 0;
+        self.spool.room.notify_all();
+    }
+}
