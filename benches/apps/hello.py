@@ -1,0 +1,9 @@
+"""The smallest honest WSGI application: what is left of a request's cost is the server's own."""
+
+BODY = b"Hello, World!"
+HEADERS = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY)))]
+
+
+def application(environ, start_response):
+    start_response("200 OK", HEADERS)
+    return [BODY]
