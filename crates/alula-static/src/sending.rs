@@ -1,0 +1,213 @@
+//! Reads files without ever making the serving thread wait for a disk.
+//!
+//! Every read is first tried with `RWF_NOWAIT`, which gives only what is already in memory; the rest is read by the
+//! runtime's blocking pool. A file system that does not know the flag (some network ones) is read by the pool always.
+//!
+//! [`body`] is the one place that decides how content travels; a body the server sends with `sendfile` starts here.
+
+use alula_http::{Body, BodyError};
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use rustix::io::{Errno, ReadWriteFlags};
+use std::io::{self, IoSliceMut};
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::task::JoinHandle;
+
+/// Up to here content is read whole and sent with its head in one write.
+const WHOLE_BYTES_MAX: u64 = 64 * 1024;
+/// How much of a larger file is read at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The content of an open file from `offset` on, `length` bytes.
+pub(crate) async fn body(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::Result<Body> {
+    if length > WHOLE_BYTES_MAX {
+        return Ok(Body::stream(FileStream::new(
+            Arc::clone(file),
+            offset,
+            length,
+        )));
+    }
+    Ok(Body::from(read(file, offset, length).await?))
+}
+
+/// Reads exactly `length` bytes, few enough to be held in memory.
+///
+/// Ends with [`io::ErrorKind::UnexpectedEof`] when the file has become shorter.
+pub(crate) async fn read(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::Result<Bytes> {
+    let length = usize::try_from(length).map_err(io::Error::other)?;
+    let mut buffer = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match read_from_memory(file, &mut buffer[filled..], offset + filled as u64)? {
+            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(count) => filled += count,
+            None => {
+                let file = Arc::clone(file);
+                let read = move || read_exactly(&file, buffer, filled, offset).map(Bytes::from);
+                return tokio::task::spawn_blocking(read).await?;
+            }
+        }
+    }
+    Ok(buffer.into())
+}
+
+/// The content of a file as a stream of chunks. Its length is promised, so a file that has become shorter is an
+/// error: the engine then closes the connection and the client sees that it has not got everything.
+struct FileStream {
+    file: Arc<OwnedFd>,
+    offset: u64,
+    end: u64,
+    pending: Option<JoinHandle<io::Result<Bytes>>>,
+    /// The chunks sent last: once the engine has let go of one its memory is used again.
+    sent: [Bytes; 2],
+}
+
+impl FileStream {
+    fn new(file: Arc<OwnedFd>, offset: u64, length: u64) -> Self {
+        Self {
+            file,
+            offset,
+            end: offset + length,
+            pending: None,
+            sent: [Bytes::new(), Bytes::new()],
+        }
+    }
+
+    /// A buffer for the next chunk, with that length.
+    fn buffer(&mut self) -> BytesMut {
+        let remaining = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        let length = remaining.min(CHUNK_BYTES);
+        for sent in &mut self.sent {
+            match std::mem::take(sent).try_into_mut() {
+                Ok(mut buffer) if buffer.len() >= length => {
+                    buffer.truncate(length);
+                    return buffer;
+                }
+                Ok(_) => {}
+                Err(in_use) => *sent = in_use,
+            }
+        }
+        BytesMut::zeroed(length)
+    }
+
+    /// Hands a chunk to the engine, or ends with an error if there is none.
+    fn send(&mut self, chunk: Bytes) -> Result<Frame<Bytes>, BodyError> {
+        if chunk.is_empty() {
+            tracing::debug!(
+                missing_bytes = self.end - self.offset,
+                "file became shorter while it was sent"
+            );
+            self.end = self.offset;
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        self.offset += chunk.len() as u64;
+        self.sent.swap(0, 1);
+        self.sent[0] = chunk.clone();
+        Ok(Frame::data(chunk))
+    }
+
+    /// Ends with an error.
+    fn fail(&mut self, error: io::Error) -> Result<Frame<Bytes>, BodyError> {
+        tracing::error!(%error, "cannot read a file while it is sent");
+        self.end = self.offset;
+        Err(error.into())
+    }
+}
+
+impl http_body::Body for FileStream {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if this.pending.is_none() {
+            if this.offset >= this.end {
+                return Poll::Ready(None);
+            }
+            let mut buffer = this.buffer();
+            match read_from_memory(&this.file, &mut buffer, this.offset) {
+                Ok(Some(count)) => {
+                    // What a short read leaves of the buffer is lost for reuse; it happens at the edge of the
+                    // page cache only.
+                    buffer.truncate(count);
+                    return Poll::Ready(Some(this.send(buffer.freeze())));
+                }
+                Ok(None) => {
+                    let (file, offset) = (Arc::clone(&this.file), this.offset);
+                    let read = move || read_some(&file, buffer, offset);
+                    this.pending = Some(tokio::task::spawn_blocking(read));
+                }
+                Err(error) => return Poll::Ready(Some(this.fail(error))),
+            }
+        }
+        let Some(pending) = &mut this.pending else {
+            return Poll::Ready(None);
+        };
+        let read = ready!(Pin::new(pending).poll(cx));
+        this.pending = None;
+        Poll::Ready(Some(match read {
+            Ok(Ok(chunk)) => this.send(chunk),
+            Ok(Err(error)) => this.fail(error),
+            Err(stopped) => this.fail(stopped.into()),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.offset >= self.end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.end - self.offset)
+    }
+}
+
+/// Reads what is in memory; `None` if the disk would have to be asked.
+fn read_from_memory(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+    loop {
+        let parts = &mut [IoSliceMut::new(buffer)];
+        match rustix::io::preadv2(file, parts, offset, ReadWriteFlags::NOWAIT) {
+            Ok(count) => return Ok(Some(count)),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads once, and waits. What comes is not empty unless the file has ended.
+fn read_some(file: &OwnedFd, mut buffer: BytesMut, offset: u64) -> io::Result<Bytes> {
+    loop {
+        match rustix::io::pread(file, &mut buffer[..], offset) {
+            Ok(count) => {
+                buffer.truncate(count);
+                return Ok(buffer.freeze());
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Fills the buffer from `filled` on, and waits.
+fn read_exactly(
+    file: &OwnedFd,
+    mut buffer: Vec<u8>,
+    mut filled: usize,
+    offset: u64,
+) -> io::Result<Vec<u8>> {
+    while filled < buffer.len() {
+        match rustix::io::pread(file, &mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(buffer)
+}
