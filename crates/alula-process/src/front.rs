@@ -15,6 +15,7 @@ pub fn inherited(description: &str) -> io::Result<WorkerSeat> {
         scoreboard,
         site,
         listeners,
+        log_files,
         role,
     } = Inheritance::take(description)?;
     let Role::Front { worker, slot } = role else {
@@ -27,6 +28,7 @@ pub fn inherited(description: &str) -> io::Result<WorkerSeat> {
         worker,
         site,
         listeners,
+        log_files,
         slot,
         scoreboard,
         control,

@@ -3,9 +3,11 @@
 //! The descriptors keep their numbers over the `exec`; the child makes them close-on-exec again before anything else, so
 //! that no program the application starts ever holds a listener open.
 
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::FdFlags;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::listeners::Listener;
 use crate::plan::SiteText;
 use crate::scoreboard::Scoreboard;
+use crate::worker::LogFile;
 
 /// The numbers of the descriptors, as written by the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,7 @@ pub(crate) struct Description {
     pub(crate) scoreboard: RawFd,
     pub(crate) site: RawFd,
     pub(crate) listeners: Vec<(SocketAddr, RawFd)>,
+    pub(crate) log_files: Vec<(PathBuf, RawFd)>,
     pub(crate) role: Role,
 }
 
@@ -39,6 +43,7 @@ pub(crate) struct Inheritance {
     pub(crate) scoreboard: Scoreboard,
     pub(crate) site: SiteText,
     pub(crate) listeners: Vec<Listener>,
+    pub(crate) log_files: Vec<LogFile>,
     pub(crate) role: Role,
 }
 
@@ -59,11 +64,19 @@ impl Inheritance {
                 socket: TcpListener::from(own(number)?),
             });
         }
+        let mut log_files = Vec::with_capacity(description.log_files.len());
+        for (path, number) in description.log_files {
+            log_files.push(LogFile {
+                path,
+                file: File::from(own(number)?),
+            });
+        }
         Ok(Self {
             control: own(description.control)?,
             scoreboard: Scoreboard::map(own(description.scoreboard)?)?,
             site: SiteText::new(read_all(&own(description.site)?)?),
             listeners,
+            log_files,
             role: description.role,
         })
     }

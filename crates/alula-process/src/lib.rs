@@ -12,16 +12,26 @@
 //! | front (a worker without Python) | [`front::inherited`] | an [`Order`] |
 
 mod inheritance;
+mod launch;
 mod listeners;
 mod messages;
 mod plan;
+mod privileges;
+mod restart;
 mod scoreboard;
+mod signals;
 mod worker;
 
+pub mod daemon;
+pub mod error_log;
 pub mod front;
+pub mod pid_file;
+pub mod python;
+pub mod supervisor;
 pub mod template;
 
-pub use listeners::Listener;
-pub use plan::SiteText;
+pub use listeners::{BindError, Listener};
+pub use plan::{GroupPlan, Plan, SiteText};
+pub use privileges::{RunAs, UnknownName, is_root};
 pub use scoreboard::{Row, Scoreboard, Slot, State};
-pub use worker::{Control, Order, WorkerSeat};
+pub use worker::{Control, LogFile, Order, WorkerSeat};

@@ -216,9 +216,10 @@ mod tests {
             None,
         )
         .unwrap();
-        assert_eq!(theirs.receive().unwrap().unwrap().0, FromTemplate::Loaded);
+        let next = || theirs.receive::<FromTemplate>().unwrap().unwrap().0;
+        assert_eq!(next(), FromTemplate::Loaded);
         assert_eq!(
-            theirs.receive().unwrap().unwrap().0,
+            next(),
             FromTemplate::Exited {
                 worker: 1,
                 status: 11

@@ -1,11 +1,52 @@
 //! What the supervisor must know of a configuration, and nothing more.
 //!
-//! The assembly in the binary makes it from the Site, again at each restart.
+//! The assembly in the binary makes it from the Site, again at each restart. `PidFile` counts only at the first.
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+
+use crate::error_log;
+use crate::privileges::RunAs;
+use crate::python::PythonPlan;
+
+/// A configuration, as far as processes are concerned.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The whole configuration, for templates and workers.
+    pub site: SiteText,
+    /// `PidFile`.
+    pub pid_file: Option<PathBuf>,
+    /// `ErrorLog` of the main server.
+    pub error_log: error_log::Target,
+    /// `LogLevel` of the main server.
+    pub log_levels: error_log::Levels,
+    /// Other log files, opened before privileges are dropped and given to every worker.
+    pub log_files: Vec<PathBuf>,
+    /// `Listen`.
+    pub listeners: Vec<SocketAddr>,
+    /// `User` and `Group`. Without effect unless started as root.
+    pub run_as: Option<RunAs>,
+    /// How long a worker may take to finish what it has when told to (`GracefulShutdownTimeout`). `None`: for ever.
+    pub graceful_timeout: Option<Duration>,
+    /// Interpreters, or the one group of fronts.
+    pub groups: Vec<GroupPlan>,
+}
+
+/// Workers that are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupPlan {
+    /// The interpreter's name, for the log.
+    pub name: String,
+    /// How many workers to keep alive.
+    pub workers: usize,
+    /// The Python to run them in; `None` for fronts.
+    pub python: Option<PythonPlan>,
+}
 
 /// The whole Site as JSON. Only an assembly knows its type; for everyone between it is just text to pass on.
 #[derive(Clone, Debug)]

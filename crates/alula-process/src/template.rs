@@ -70,6 +70,7 @@ pub fn run(
         scoreboard,
         site,
         listeners,
+        log_files,
         role,
     } = inherited.0;
     let Role::Template { preload } = role else {
@@ -98,6 +99,7 @@ pub fn run(
                     worker,
                     site,
                     listeners,
+                    log_files,
                     slot,
                     scoreboard,
                     control,

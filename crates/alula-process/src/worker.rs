@@ -2,8 +2,10 @@
 //!
 //! Orders come over a socket and not as signals, because signals in a worker belong to Python.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::listeners::Listener;
@@ -29,6 +31,15 @@ impl Order {
     }
 }
 
+/// A log file opened for appending, before privileges were dropped.
+#[derive(Debug)]
+pub struct LogFile {
+    /// As in the [`Plan`](crate::Plan).
+    pub path: PathBuf,
+    /// The file; one `write` is one line, whoever else writes there.
+    pub file: File,
+}
+
 /// What a worker has when its life begins.
 #[derive(Debug)]
 pub struct WorkerSeat {
@@ -38,6 +49,8 @@ pub struct WorkerSeat {
     pub site: SiteText,
     /// The sockets to accept from.
     pub listeners: Vec<Listener>,
+    /// The log files of the configuration, open.
+    pub log_files: Vec<LogFile>,
     /// Its row in the scoreboard.
     pub slot: Slot,
     /// The whole scoreboard, to look at the others.

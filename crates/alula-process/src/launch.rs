@@ -1,0 +1,240 @@
+//! Starts children: templates (the site's Python) and fronts (this program again).
+//!
+//! A child gets the descriptors of its generation by number, a text that explains them, the error log as its standard
+//! output and error, and the user it shall run as. It leads a process group of its own, so that Ctrl-C in a terminal
+//! reaches the supervisor alone.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::MemfdFlags;
+use rustix::io::FdFlags;
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::error_log::ErrorLog;
+use crate::front;
+use crate::inheritance::{Description, Role};
+use crate::listeners::Bound;
+use crate::messages::Channel;
+use crate::plan::SiteText;
+use crate::privileges::{RunAs, is_root};
+use crate::python::{Library, Python, PythonPlan};
+use crate::scoreboard::{Scoreboard, Slot};
+
+/// The variable a template finds its [`Description`] in.
+const DESCRIPTION_VARIABLE: &str = "ALULA_TEMPLATE";
+
+/// What Python runs. Its arguments are the folder of our package and the path of our library. The first line is for
+/// people who look at `ps`.
+const BOOTSTRAP: &str = "\
+import os, sys
+_, packages, extension = sys.argv
+sys.path[0] = packages
+sys.argv = ['alula']
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+loader = ExtensionFileLoader('_alula', extension)
+module = module_from_spec(spec_from_file_location('_alula', extension, loader=loader))
+loader.exec_module(module)
+sys.modules['_alula'] = module
+module.main(os.environ.pop('ALULA_TEMPLATE'))
+";
+
+/// A process, by a handle that never means another one.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    pub(crate) fn new(pid: Pid, pidfd: OwnedFd) -> Self {
+        Self { pid, pidfd }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        // It fails only when the process is gone, which is what it was to be told.
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        let ended = rustix::event::poll(
+            &mut [PollFd::new(&self.pidfd, PollFlags::IN)],
+            Some(&Timespec::default()),
+        );
+        ended == Ok(1)
+    }
+}
+
+/// What all children of a generation are given.
+#[derive(Debug)]
+pub(crate) struct Belongings {
+    site: OwnedFd,
+    listeners: Vec<Arc<Bound>>,
+    log_files: Vec<(PathBuf, File)>,
+    scoreboard: Scoreboard,
+    error_log: ErrorLog,
+    run_as: Option<RunAs>,
+}
+
+impl Belongings {
+    pub(crate) fn new(
+        site: &SiteText,
+        listeners: Vec<Arc<Bound>>,
+        log_files: Vec<(PathBuf, File)>,
+        scoreboard: Scoreboard,
+        error_log: ErrorLog,
+        run_as: Option<RunAs>,
+    ) -> io::Result<Self> {
+        let site = memory_file("alula-site", site.as_bytes())?;
+        Ok(Self {
+            site,
+            listeners,
+            log_files,
+            scoreboard,
+            error_log,
+            run_as: run_as.filter(|_| is_root()),
+        })
+    }
+
+    pub(crate) fn listeners(&self) -> &[Arc<Bound>] {
+        &self.listeners
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .iter()
+            .map(|bound| bound.listener.address)
+            .collect()
+    }
+
+    /// Whether templates and workers keep being root when we are.
+    pub(crate) fn children_are_root(&self) -> bool {
+        self.run_as.as_ref().is_none_or(RunAs::is_root)
+    }
+
+    pub(crate) fn scoreboard(&self) -> &Scoreboard {
+        &self.scoreboard
+    }
+
+    /// Executes the site's Python as a template.
+    pub(crate) fn start_template(
+        &self,
+        name: &str,
+        python: &Python,
+        library: &Library,
+        plan: &PythonPlan,
+        preload: bool,
+    ) -> io::Result<(Channel, Process)> {
+        let mut command = Command::new(&python.executable);
+        let title = name.replace(|character: char| character.is_control(), " ");
+        command.args([
+            "-X",
+            "utf8",
+            "-c",
+            &format!("# alula, template of {title}\n{BOOTSTRAP}"),
+        ]);
+        command.arg(&library.packages).arg(&library.extension);
+        command.envs(plan.environment.iter().map(|(name, value)| (name, value)));
+        command.env("PYTHONUTF8", "1");
+        self.start(
+            command,
+            Role::Template { preload },
+            |command, description| {
+                command.env(DESCRIPTION_VARIABLE, description);
+            },
+        )
+    }
+
+    /// Executes this program again as a front.
+    pub(crate) fn start_front(&self, worker: u64, slot: &Slot) -> io::Result<(Channel, Process)> {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("alula").arg(front::SUBCOMMAND);
+        let role = Role::Front {
+            worker,
+            slot: slot.index(),
+        };
+        let (channel, process) = self.start(command, role, |command, description| {
+            command.arg(description);
+        })?;
+        slot.set_pid(process.pid.as_raw_nonzero().get().cast_unsigned());
+        Ok((channel, process))
+    }
+
+    fn start(
+        &self,
+        mut command: Command,
+        role: Role,
+        describe: impl FnOnce(&mut Command, String),
+    ) -> io::Result<(Channel, Process)> {
+        let (channel, control) = Channel::pair()?;
+        channel.set_nonblocking()?;
+        let description = self.describe(&control, role);
+        describe(&mut command, serde_json::to_string(&description)?);
+        let log = self.error_log.descriptor()?;
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
+
+        let inherited = description.descriptors();
+        let run_as = self.run_as.clone();
+        let prepare = move || {
+            for &number in &inherited {
+                // SAFETY: the descriptor outlives this call: in the parent its owner is borrowed until after `spawn`,
+                // and the child has a copy of the whole table.
+                let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+                rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
+            }
+            run_as.as_ref().map_or(Ok(()), RunAs::become_it)
+        };
+        // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock taken.
+        unsafe { command.pre_exec(prepare) };
+        let child = command.spawn()?;
+        drop(control);
+        let pid = Pid::from_child(&child);
+        // Our child, and not waited for yet: the number is still its own.
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+        Ok((channel, Process::new(pid, pidfd)))
+    }
+
+    fn describe(&self, control: &OwnedFd, role: Role) -> Description {
+        let listener =
+            |bound: &Arc<Bound>| (bound.listener.address, bound.listener.socket.as_raw_fd());
+        Description {
+            control: control.as_raw_fd(),
+            scoreboard: self.scoreboard.descriptor().as_raw_fd(),
+            site: self.site.as_raw_fd(),
+            listeners: self.listeners.iter().map(listener).collect(),
+            log_files: self
+                .log_files
+                .iter()
+                .map(|(path, file)| (path.clone(), file.as_raw_fd()))
+                .collect(),
+            role,
+        }
+    }
+}
+
+impl Description {
+    fn descriptors(&self) -> Vec<RawFd> {
+        let mut numbers = vec![self.control, self.scoreboard, self.site];
+        numbers.extend(self.listeners.iter().map(|(_, number)| number));
+        numbers.extend(self.log_files.iter().map(|(_, number)| number));
+        numbers
+    }
+}
+
+fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let memory = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?;
+    io::Write::write_all(&mut File::from(memory.as_fd().try_clone_to_owned()?), bytes)?;
+    Ok(memory)
+}

@@ -1,0 +1,327 @@
+//! The supervisor: binds, starts, watches, replaces, restarts, stops. It never runs Python and never sees a request.
+//!
+//! One loop that sleeps until a signal comes, somebody says something, or something is due; then every group is tended,
+//! whatever it was that woke us. Only what was seen decides, never the order of events.
+
+mod child;
+mod generation;
+mod group;
+mod prepare;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::WaitOptions;
+
+use crate::error_log::ErrorLog;
+use crate::launch::Belongings;
+use crate::pid_file::PidFile;
+use crate::plan::Plan;
+use crate::privileges::is_root;
+use crate::restart::Ending;
+use crate::scoreboard::Scoreboard;
+use crate::signals::{Signals, Wish};
+use crate::worker::Order;
+
+use generation::{Generation, Numbering};
+use group::{Farewell, Group};
+pub use prepare::Error;
+use prepare::Prepared;
+
+/// Rows of the scoreboard: all workers, with those that still leave after restarts.
+const WORKERS_MAX: usize = 512;
+
+/// How often to look when time alone may change something.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the supervisor needs of the program around it.
+pub trait Host {
+    /// Reads the configuration again. The text of an error is logged line by line, and nothing changes.
+    fn reload(&mut self) -> Result<Plan, String>;
+
+    /// Every worker of the first generation serves.
+    fn ready(&mut self, ready: &Ready);
+}
+
+/// What can be said when the server is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// How many workers there are.
+    pub workers: usize,
+}
+
+/// Checks what can be checked of a plan without changing or binding anything: that there is a Python that will do.
+pub fn check(plan: &Plan) -> Result<(), Error> {
+    for python in plan.groups.iter().filter_map(|group| group.python.as_ref()) {
+        crate::python::Python::find(python.home.as_deref(), plan.run_as.as_ref())?;
+    }
+    Ok(())
+}
+
+/// Runs the server until it is told to stop. The process must have only this thread.
+pub fn run(plan: Plan, host: &mut dyn Host) -> Result<(), Error> {
+    let log = ErrorLog::open(&plan.error_log, plan.log_levels.clone())?;
+    let pid_file = plan.pid_file.as_deref().map(PidFile::create).transpose()?;
+    let mut supervisor = Supervisor::new(log)?;
+    let graceful_timeout = plan.graceful_timeout;
+    let prepared = prepare::prepare(plan, &[], &supervisor.scoreboard, &supervisor.log)?;
+    supervisor.log.install();
+    warn_about_root(&prepared.belongings);
+    tracing::info!(
+        notice = true,
+        "Alula/{} configured -- starting",
+        env!("CARGO_PKG_VERSION")
+    );
+    supervisor.renew(
+        prepared,
+        Farewell {
+            order: Order::Graceful,
+            patience: graceful_timeout,
+        },
+    );
+    let result = supervisor.watch(host);
+    drop(pid_file);
+    match &result {
+        Ok(()) => tracing::info!(notice = true, "stopped"),
+        Err(error) => tracing::error!("{error}"),
+    }
+    result
+}
+
+fn warn_about_root(belongings: &Belongings) {
+    if is_root() && belongings.children_are_root() {
+        tracing::warn!("workers run as root: name a User and a Group in the configuration");
+    }
+}
+
+struct Supervisor {
+    signals: Signals,
+    scoreboard: Scoreboard,
+    log: ErrorLog,
+    groups: Vec<Group>,
+    numbering: Numbering,
+    generation: u32,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Serving,
+    Restarting,
+    Stopping,
+}
+
+impl Supervisor {
+    fn new(log: ErrorLog) -> Result<Self, Error> {
+        // Workers whose template is gone become our children, and we reap for everyone when we are process 1.
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+            .map_err(std::io::Error::from)?;
+        Ok(Self {
+            signals: Signals::catch()?,
+            scoreboard: Scoreboard::new(WORKERS_MAX)?,
+            log,
+            groups: Vec::new(),
+            numbering: Numbering::default(),
+            generation: 0,
+            phase: Phase::Starting,
+        })
+    }
+
+    fn watch(&mut self, host: &mut dyn Host) -> Result<(), Error> {
+        let mut failure = None;
+        loop {
+            while let Some(wish) = self.signals.next()? {
+                self.obey(wish, host);
+            }
+            if let Some(error) = self.tend(host) {
+                self.stop(Order::Now, None);
+                failure = Some(error);
+            }
+            if self.phase == Phase::Stopping && self.groups.is_empty() {
+                return failure.map_or(Ok(()), Err);
+            }
+            self.sleep()?;
+        }
+    }
+
+    fn obey(&mut self, wish: Wish, host: &mut dyn Host) {
+        match wish {
+            Wish::Reap => self.reap(),
+            Wish::Stop => {
+                tracing::info!(notice = true, "told to stop");
+                self.stop(Order::Now, None);
+            }
+            Wish::GracefulStop => {
+                tracing::info!(
+                    notice = true,
+                    "told to stop when running requests are answered"
+                );
+                self.stop(Order::Graceful, self.patience());
+            }
+            Wish::Restart | Wish::Graceful if self.phase == Phase::Stopping => {}
+            Wish::Restart => self.restart(Order::Now, host),
+            Wish::Graceful => self.restart(Order::Graceful, host),
+        }
+    }
+
+    fn restart(&mut self, order: Order, host: &mut dyn Host) {
+        let kind = if order == Order::Now {
+            "restart"
+        } else {
+            "graceful restart"
+        };
+        tracing::info!(notice = true, "{kind} asked for, reading the configuration");
+        let plan = match host.reload() {
+            Ok(plan) => plan,
+            Err(text) => {
+                text.lines().for_each(|line| tracing::error!("{line}"));
+                tracing::error!("{kind} refused, the server goes on as it was");
+                return;
+            }
+        };
+        let patience = plan.graceful_timeout;
+        let open = self.groups.iter().find_map(|group| group.current());
+        let open = open.map_or_else(Vec::new, |generation| {
+            generation.belongings.listeners().to_vec()
+        });
+        match prepare::prepare(plan, &open, &self.scoreboard, &self.log) {
+            Ok(prepared) => {
+                if let Err(error) = self.log.switch_to(&prepared.error_log) {
+                    tracing::error!("the error log stays where it was: {error}");
+                }
+                self.renew(prepared, Farewell { order, patience });
+            }
+            Err(error) => tracing::error!("{error}; {kind} refused, the server goes on as it was"),
+        }
+    }
+
+    fn renew(&mut self, prepared: Prepared, farewell: Farewell) {
+        let now = Instant::now();
+        self.generation += 1;
+        let mut plans = prepared.groups.into_iter();
+        // Groups are matched by their place: an interpreter that changes its name is still the same one.
+        let places = self.groups.len().max(plans.len());
+        self.groups.resize_with(places, Group::default);
+        for (group, place) in self.groups.iter_mut().zip(0..) {
+            let incoming = plans.next().map(|(plan, engine)| {
+                Generation::new(
+                    self.generation,
+                    place,
+                    plan,
+                    prepared.belongings.clone(),
+                    engine,
+                )
+            });
+            group.renew(incoming, farewell, now);
+        }
+        if self.phase != Phase::Starting {
+            self.phase = Phase::Restarting;
+        }
+    }
+
+    fn stop(&mut self, order: Order, patience: Option<Duration>) {
+        let now = Instant::now();
+        self.phase = Phase::Stopping;
+        self.groups
+            .iter_mut()
+            .for_each(|group| group.stop(Farewell { order, patience }, now));
+    }
+
+    /// Does everything that is due. An error ends the server: it is one that has never been up.
+    fn tend(&mut self, host: &mut dyn Host) -> Option<Error> {
+        let now = Instant::now();
+        for group in &mut self.groups {
+            if let Some(trouble) = group.tend(&mut self.numbering, now) {
+                tracing::error!("the restart is given up, the old workers go on: {trouble}");
+            }
+        }
+        // A group that has nobody and shall have nobody.
+        self.groups.retain(|group| !group.is_over());
+        if self.phase == Phase::Starting {
+            for generation in self.groups.iter().filter_map(Group::current) {
+                if let Some(reason) = generation.hopeless() {
+                    return Some(Error::Start {
+                        group: generation.plan.name.clone(),
+                        reason: reason.to_owned(),
+                    });
+                }
+            }
+        }
+        let awaited = matches!(self.phase, Phase::Starting | Phase::Restarting);
+        if awaited && self.groups.iter().all(Group::is_settled) {
+            self.announce(host);
+        }
+        None
+    }
+
+    fn announce(&mut self, host: &mut dyn Host) {
+        let serving = || self.groups.iter().filter_map(Group::current);
+        let addresses = serving()
+            .next()
+            .map_or_else(Vec::new, |generation| generation.belongings.addresses());
+        let workers = serving()
+            .map(|generation| generation.count(child::Stage::Ready))
+            .sum();
+        let ready = Ready { addresses, workers };
+        let list = ready
+            .addresses
+            .iter()
+            .map(|address| format!("{address}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let generation = self.generation;
+        tracing::info!(
+            notice = true,
+            "ready: {list} ({workers} workers, generation {generation})"
+        );
+        if self.phase == Phase::Starting {
+            host.ready(&ready);
+        }
+        self.phase = Phase::Serving;
+    }
+
+    /// Waits for every child that has ended, ours or not.
+    fn reap(&mut self) {
+        let now = Instant::now();
+        loop {
+            match rustix::process::waitpid(None, WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    let ending = Ending::new(status);
+                    if !self
+                        .groups
+                        .iter_mut()
+                        .any(|group| group.reaped(pid, ending, now))
+                    {
+                        tracing::debug!("a stranger (pid {pid}) {ending}");
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn sleep(&self) -> Result<(), Error> {
+        let now = Instant::now();
+        let pending = self.groups.iter().any(|group| group.is_pending(now));
+        let timeout = pending
+            .then(|| Timespec::try_from(TICK))
+            .transpose()
+            .map_err(std::io::Error::other)?;
+        let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        let channels = self.groups.iter().flat_map(Group::channels);
+        polled.extend(channels.map(|channel| PollFd::new(channel, PollFlags::IN)));
+        match rustix::event::poll(&mut polled, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(std::io::Error::from(error).into()),
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.groups.iter().find_map(Group::patience)
+    }
+}

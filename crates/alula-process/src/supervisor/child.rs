@@ -1,0 +1,133 @@
+//! One worker as the supervisor sees it.
+//!
+//! It may be a child of a template, so its end is heard of in three ways: the template tells, or it became our own child
+//! and `waitpid` tells, or its control socket closes and nobody tells.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::launch::Process;
+use crate::messages::{Channel, FromWorker};
+use crate::restart::Ending;
+use crate::scoreboard::Slot;
+use crate::worker::Order;
+
+/// A worker that was told to leave now is asked by SIGTERM after this long,
+const TERM_AFTER: Duration = Duration::from_millis(500);
+
+/// and not asked any more after this long.
+const KILL_AFTER: Duration = Duration::from_secs(3);
+
+/// How long to wait for word of how a worker ended.
+const WORD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where a worker is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Starting,
+    Ready,
+    /// It asked to be replaced.
+    Leaving,
+    /// It was told to go.
+    Ordered,
+}
+
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) number: u64,
+    pub(super) slot: Slot,
+    pub(super) stage: Stage,
+    pub(super) process: Option<Process>,
+    pub(super) started: Instant,
+    channel: Option<Channel>,
+    term_at: Option<Instant>,
+    kill_at: Option<Instant>,
+    /// Since when its control socket is closed.
+    silent_since: Option<Instant>,
+}
+
+impl Child {
+    pub(super) fn new(
+        number: u64,
+        slot: Slot,
+        channel: Channel,
+        process: Option<Process>,
+        now: Instant,
+    ) -> Self {
+        let (stage, channel) = (Stage::Starting, Some(channel));
+        let (term_at, kill_at, silent_since) = (None, None, None);
+        Self {
+            number,
+            slot,
+            stage,
+            process,
+            started: now,
+            channel,
+            term_at,
+            kill_at,
+            silent_since,
+        }
+    }
+
+    pub(super) fn channel(&self) -> Option<&Channel> {
+        self.channel.as_ref()
+    }
+
+    /// What the worker has said since the last time.
+    pub(super) fn hear(&mut self, now: Instant) -> Vec<FromWorker> {
+        let mut heard = Vec::new();
+        while let Some(channel) = &self.channel {
+            match channel.receive() {
+                Ok(Some((message, _))) => heard.push(message),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Ok(None) | Err(_) => {
+                    self.channel = None;
+                    self.silent_since = Some(now);
+                }
+            }
+        }
+        heard
+    }
+
+    /// Tells it to go. `patience`: how long it may take to finish what it has.
+    pub(super) fn order(&mut self, order: Order, patience: Option<Duration>, now: Instant) {
+        self.stage = Stage::Ordered;
+        let start = match order {
+            Order::Now => Some(now),
+            Order::Graceful => patience.map(|patience| now + patience),
+        };
+        self.term_at = start.map(|start| start + TERM_AFTER);
+        self.kill_at = start.map(|start| start + KILL_AFTER);
+        if let Some(channel) = &self.channel {
+            // A worker that does not hear it is ended by the signals, one that is gone has ended already.
+            let _ = channel.send_packet(&[order.byte()], None);
+        }
+    }
+
+    /// Sends the signals that are due. Returns how it ended when that has to be guessed.
+    pub(super) fn press(&mut self, now: Instant) -> Option<Ending> {
+        let silent = self
+            .silent_since
+            .is_some_and(|since| now >= since + WORD_TIMEOUT);
+        let Some(process) = &self.process else {
+            return silent.then_some(Ending::Unknown);
+        };
+        if silent && process.is_gone() {
+            return Some(Ending::Unknown);
+        }
+        // One that has closed its control socket can be told nothing any more.
+        let deaf = silent && self.stage != Stage::Ordered;
+        if deaf || self.kill_at.take_if(|at| now >= *at).is_some() {
+            process.signal(Signal::KILL);
+        } else if self.term_at.take_if(|at| now >= *at).is_some() {
+            process.signal(Signal::TERM);
+        }
+        None
+    }
+
+    /// Whether time alone may change something.
+    pub(super) fn is_pending(&self) -> bool {
+        self.term_at.is_some() || self.kill_at.is_some() || self.silent_since.is_some()
+    }
+}

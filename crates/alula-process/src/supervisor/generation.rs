@@ -1,0 +1,497 @@
+//! The workers that one reading of the configuration has brought about, for one group, and their template.
+//!
+//! It keeps itself alive as long as it is tended: dead workers and a dead template are started again. Whether it shall
+//! live is decided by its group.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use super::child::{Child, Stage};
+use crate::launch::{Belongings, Process};
+use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
+use crate::plan::GroupPlan;
+use crate::python::{Library, Python};
+use crate::restart::{Backoff, Ending};
+use crate::worker::Order;
+
+/// So many workers (or templates) in a row that never became ready, and the generation is given up, when there is
+/// something to go back to.
+const FAILURES_MAX: u32 = 3;
+
+/// The Python of a generation, found and tried.
+#[derive(Clone, Debug)]
+pub(super) struct Engine {
+    pub(super) python: Python,
+    pub(super) library: Library,
+}
+
+/// Numbers workers, from the supervisor's start to its end.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    last: u64,
+}
+
+impl Numbering {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Generation {
+    number: u32,
+    group: u32,
+    pub(super) plan: GroupPlan,
+    pub(super) belongings: Rc<Belongings>,
+    engine: Option<Engine>,
+    preload: bool,
+    template: Option<Template>,
+    template_backoff: Backoff,
+    workers: Vec<Child>,
+    backoff: Backoff,
+    was_ready: bool,
+    last_words: String,
+    /// The import failed: its workers answer with an error page.
+    pub(super) load_error: Option<String>,
+}
+
+#[derive(Debug)]
+struct Template {
+    channel: Option<Channel>,
+    process: Process,
+    started: Instant,
+    loaded: bool,
+    kill_at: Option<Instant>,
+}
+
+impl Generation {
+    pub(super) fn new(
+        number: u32,
+        group: u32,
+        plan: GroupPlan,
+        belongings: Rc<Belongings>,
+        engine: Option<Engine>,
+    ) -> Self {
+        let preload = plan.python.as_ref().is_some_and(|python| python.preload);
+        Self {
+            number,
+            group,
+            plan,
+            belongings,
+            engine,
+            preload,
+            template: None,
+            template_backoff: Backoff::default(),
+            workers: Vec::new(),
+            backoff: Backoff::default(),
+            was_ready: false,
+            last_words: String::new(),
+            load_error: None,
+        }
+    }
+
+    /// Starts what is missing and due.
+    pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) {
+        if self.engine.is_some()
+            && self.template.is_none()
+            && self.template_backoff.waiting_until(now).is_none()
+        {
+            self.start_template(now);
+        }
+        if self.engine.is_some()
+            && !self
+                .template
+                .as_ref()
+                .is_some_and(|template| template.loaded)
+        {
+            return;
+        }
+        while self.staying() < self.plan.workers && self.backoff.waiting_until(now).is_none() {
+            if let Err(error) = self.start_worker(numbering, now) {
+                let delay = self
+                    .backoff
+                    .failed(now, Duration::ZERO)
+                    .max(Duration::from_secs(1));
+                self.last_words = format!("cannot start a worker: {error}");
+                tracing::error!("{}: {}", self.plan.name, self.last_words);
+                self.backoff.wait(now + delay);
+            }
+        }
+    }
+
+    fn start_template(&mut self, now: Instant) {
+        let (Some(engine), Some(plan)) = (&self.engine, &self.plan.python) else {
+            return;
+        };
+        let Engine { python, library } = engine;
+        match self
+            .belongings
+            .start_template(&self.plan.name, python, library, plan, self.preload)
+        {
+            Ok((channel, process)) => {
+                self.template = Some(Template {
+                    channel: Some(channel),
+                    process,
+                    started: now,
+                    loaded: false,
+                    kill_at: None,
+                });
+            }
+            Err(error) => {
+                self.last_words = format!("cannot start {:?}: {error}", python.executable);
+                let delay = self.template_backoff.failed(now, Duration::ZERO);
+                tracing::error!("{}: {}{}", self.plan.name, self.last_words, again(delay));
+            }
+        }
+    }
+
+    fn start_worker(&mut self, numbering: &mut Numbering, now: Instant) -> std::io::Result<()> {
+        let number = numbering.next();
+        let slot = self
+            .belongings
+            .scoreboard()
+            .seat(number, self.number, self.group);
+        let slot = slot.ok_or_else(|| std::io::Error::other("the scoreboard is full"))?;
+        let started = match self
+            .template
+            .as_ref()
+            .and_then(|template| template.channel.as_ref())
+        {
+            Some(template) => Channel::pair().and_then(|(channel, theirs)| {
+                channel.set_nonblocking()?;
+                let fork = ToTemplate::Fork {
+                    worker: number,
+                    slot: slot.index(),
+                };
+                template.send(&fork, Some(std::os::fd::AsFd::as_fd(&theirs)))?;
+                Ok((channel, None))
+            }),
+            None => {
+                let started = self.belongings.start_front(number, &slot);
+                started.map(|(channel, process)| (channel, Some(process)))
+            }
+        };
+        match started {
+            Ok((channel, process)) => {
+                self.workers
+                    .push(Child::new(number, slot, channel, process, now));
+                Ok(())
+            }
+            Err(error) => {
+                slot.free();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes in everything that was said, and presses those that should be gone.
+    pub(super) fn hear(&mut self, now: Instant) {
+        self.hear_template(now);
+        let mut guessed = Vec::new();
+        for worker in &mut self.workers {
+            for message in worker.hear(now) {
+                match message {
+                    FromWorker::Ready if worker.stage == Stage::Starting => {
+                        worker.stage = Stage::Ready;
+                        self.was_ready = true;
+                        tracing::debug!("{}: worker {} is ready", self.plan.name, worker.number);
+                    }
+                    FromWorker::Leaving(reason) if worker.stage != Stage::Ordered => {
+                        worker.stage = Stage::Leaving;
+                        tracing::info!(
+                            "{}: worker {} asks to be replaced: {reason}",
+                            self.plan.name,
+                            worker.number
+                        );
+                    }
+                    FromWorker::LoadFailed(error) => self.load_error = Some(error),
+                    FromWorker::Ready | FromWorker::Leaving(_) => {}
+                }
+            }
+            guessed.extend(worker.press(now).map(|ending| (worker.number, ending)));
+        }
+        for (number, ending) in guessed {
+            self.worker_ended(number, ending, now);
+        }
+    }
+
+    fn hear_template(&mut self, now: Instant) {
+        while let Some(template) = &mut self.template {
+            if let Some(kill_at) = template.kill_at.filter(|at| now >= *at) {
+                template.process.signal(Signal::KILL);
+                template.kill_at = Some(kill_at + Duration::from_secs(1));
+            }
+            let Some(channel) = &template.channel else {
+                return;
+            };
+            match channel.receive() {
+                Ok(Some((message, descriptor))) => {
+                    self.heard_from_template(message, descriptor, now)
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                // It has ended or is about to; without its socket it is of no use.
+                Ok(None) | Err(_) => self.dismiss_template(now),
+            }
+        }
+    }
+
+    fn heard_from_template(
+        &mut self,
+        message: FromTemplate,
+        descriptor: Option<std::os::fd::OwnedFd>,
+        now: Instant,
+    ) {
+        let name = &self.plan.name;
+        match message {
+            FromTemplate::Loaded => self.template_loaded(now),
+            FromTemplate::LoadFailed(error) => {
+                self.load_error = Some(error);
+                self.template_loaded(now);
+            }
+            FromTemplate::Unforkable(reason) => {
+                tracing::warn!(
+                    "{name}: the application cannot be shared by forking, each worker imports it: {reason}"
+                );
+                self.preload = false;
+                self.dismiss_template(now);
+                // Nothing failed, and nothing to wait for: a new one without the application takes its place.
+                self.template = None;
+            }
+            FromTemplate::Started { worker, pid } => {
+                let pid = Pid::from_raw(pid.cast_signed());
+                let worker = self
+                    .workers
+                    .iter_mut()
+                    .find(|candidate| candidate.number == worker);
+                if let (Some(worker), Some(pid), Some(pidfd)) = (worker, pid, descriptor) {
+                    worker.process = Some(Process::new(pid, pidfd));
+                }
+            }
+            FromTemplate::ForkFailed { worker, error } => {
+                self.last_words = format!("cannot fork: {error}");
+                tracing::error!("{name}: {}", self.last_words);
+                self.worker_ended(worker, Ending::Unknown, now);
+            }
+            FromTemplate::Exited { worker, status } => {
+                self.worker_ended(worker, Ending::from_raw(status), now)
+            }
+        }
+    }
+
+    fn template_loaded(&mut self, now: Instant) {
+        if let Some(template) = &mut self.template {
+            template.loaded = true;
+            let taken = now.duration_since(template.started);
+            tracing::info!(
+                "{}: template {} loaded in {}",
+                self.plan.name,
+                template.process.pid,
+                seconds(taken)
+            );
+        }
+    }
+
+    /// A process was reaped. `true` when it was one of ours.
+    pub(super) fn reaped(&mut self, pid: Pid, ending: Ending, now: Instant) -> bool {
+        if self
+            .template
+            .as_ref()
+            .is_some_and(|template| template.process.pid == pid)
+        {
+            // Its last words may tell of workers it has reaped.
+            self.hear_template(now);
+            if let Some(template) = self.template.take() {
+                self.template_ended(&template, ending, now);
+            }
+            return true;
+        }
+        let is_it = |worker: &&Child| {
+            worker
+                .process
+                .as_ref()
+                .is_some_and(|process| process.pid == pid)
+        };
+        let Some(number) = self.workers.iter().find(is_it).map(|worker| worker.number) else {
+            return false;
+        };
+        self.worker_ended(number, ending, now);
+        true
+    }
+
+    fn template_ended(&mut self, template: &Template, ending: Ending, now: Instant) {
+        if template.kill_at.is_some() && template.channel.is_none() && template.loaded {
+            tracing::debug!(
+                "{}: template {} {ending}",
+                self.plan.name,
+                template.process.pid
+            );
+            return;
+        }
+        let lived = now.duration_since(template.started);
+        let delay = self.template_backoff.failed(now, lived);
+        let stage = if template.loaded {
+            ""
+        } else {
+            " before the application was imported"
+        };
+        self.last_words = format!(
+            "its template (pid {}) {ending}{stage}",
+            template.process.pid
+        );
+        tracing::error!("{}: {}{}", self.plan.name, self.last_words, again(delay));
+    }
+
+    fn worker_ended(&mut self, number: u64, ending: Ending, now: Instant) {
+        let Some(place) = self
+            .workers
+            .iter()
+            .position(|worker| worker.number == number)
+        else {
+            return;
+        };
+        let worker = self.workers.swap_remove(place);
+        let row = worker.slot.row();
+        worker.slot.free();
+        let lived = now.duration_since(worker.started);
+        let pid = worker
+            .process
+            .as_ref()
+            .map_or(0, |process| process.pid.as_raw_nonzero().get());
+        let (name, served) = (&self.plan.name, row.requests_served);
+        let life = format!(
+            "worker {number} (pid {pid}) {ending} after {}, {served} requests served",
+            seconds(lived)
+        );
+        let wished = worker.stage == Stage::Ordered
+            || worker.stage == Stage::Leaving && ending == Ending::Exited(0);
+        if wished {
+            tracing::info!("{name}: {life}");
+            return;
+        }
+        let delay = self.backoff.failed(now, lived);
+        let running = row.requests_running;
+        tracing::error!("{name}: {life}, {running} running{}", again(delay));
+        self.last_words = life;
+    }
+
+    /// Lets a template go that is not needed any more. Its workers become the supervisor's own children.
+    pub(super) fn dismiss_template(&mut self, now: Instant) {
+        if let Some(template) = self
+            .template
+            .as_mut()
+            .filter(|template| template.channel.is_some())
+        {
+            template.channel = None;
+            template.kill_at = Some(now + Duration::from_secs(1));
+            template.process.signal(Signal::TERM);
+        }
+    }
+
+    /// Gives the order to all that have not got one yet.
+    pub(super) fn order_all(&mut self, order: Order, patience: Option<Duration>, now: Instant) {
+        for worker in &mut self.workers {
+            if worker.stage != Stage::Ordered || order == Order::Now {
+                worker.order(order, patience, now);
+            }
+        }
+        self.dismiss_template(now);
+    }
+
+    /// Gives the order to at most so many, those that asked for it and the oldest first.
+    pub(super) fn order_some(
+        &mut self,
+        count: usize,
+        only_leaving: bool,
+        order: Order,
+        patience: Option<Duration>,
+        now: Instant,
+    ) {
+        let may_go = |worker: &&mut Child| match worker.stage {
+            Stage::Leaving => true,
+            Stage::Starting | Stage::Ready => !only_leaving,
+            Stage::Ordered => false,
+        };
+        self.workers
+            .sort_by_key(|worker| (worker.stage != Stage::Leaving, worker.number));
+        for worker in self.workers.iter_mut().filter(may_go).take(count) {
+            worker.order(order, patience, now);
+        }
+    }
+
+    /// How many are in this stage.
+    pub(super) fn count(&self, stage: Stage) -> usize {
+        self.workers
+            .iter()
+            .filter(|worker| worker.stage == stage)
+            .count()
+    }
+
+    /// How many have no order yet.
+    pub(super) fn unordered(&self) -> usize {
+        self.workers.len() - self.count(Stage::Ordered)
+    }
+
+    fn staying(&self) -> usize {
+        self.count(Stage::Starting) + self.count(Stage::Ready)
+    }
+
+    /// Everything is up; or at least something is and the rest has trouble.
+    pub(super) fn is_settled(&self) -> bool {
+        let ready = self.count(Stage::Ready);
+        ready >= self.plan.workers || ready > 0 && self.backoff.failures() > 0
+    }
+
+    /// Why it will never be ready, once that is clear.
+    pub(super) fn hopeless(&self) -> Option<&str> {
+        let never_loaded = self.template_backoff.failures() > 0 && self.template.is_none();
+        let failed = !self.was_ready && (never_loaded || self.backoff.failures() >= FAILURES_MAX);
+        failed.then_some(self.last_words.as_str())
+    }
+
+    /// Whether no process is left.
+    pub(super) fn is_over(&self) -> bool {
+        self.workers.is_empty() && self.template.is_none()
+    }
+
+    /// Whether time alone may change something.
+    pub(super) fn is_pending(&self, now: Instant) -> bool {
+        self.workers.iter().any(Child::is_pending)
+            || self.backoff.waiting_until(now).is_some()
+            || self.template_backoff.waiting_until(now).is_some()
+            || self
+                .template
+                .as_ref()
+                .is_some_and(|template| template.kill_at.is_some())
+    }
+
+    /// Everyone who may say something.
+    pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        let template = self
+            .template
+            .as_ref()
+            .and_then(|template| template.channel.as_ref());
+        template
+            .into_iter()
+            .chain(self.workers.iter().filter_map(Child::channel))
+    }
+}
+
+fn again(delay: Duration) -> String {
+    if delay.is_zero() {
+        return "; starting another".to_owned();
+    }
+    format!("; starting another in {}", seconds(delay))
+}
+
+/// `0.3 s`, `2.5 s`, `340 s`
+fn seconds(duration: Duration) -> String {
+    let digits = if duration < Duration::from_secs(100) {
+        1
+    } else {
+        0
+    };
+    format!("{:.digits$} s", duration.as_secs_f64())
+}

@@ -1,0 +1,106 @@
+//! Everything of a plan that can fail, done before anything changes: addresses, logs, Python.
+//!
+//! So a restart with a bad configuration, or one whose port is taken, leaves the server as it was.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::generation::Engine;
+use crate::error_log::{self, ErrorLog};
+use crate::launch::Belongings;
+use crate::listeners::{self, BindError, Bound};
+use crate::pid_file::PidFileError;
+use crate::plan::{GroupPlan, Plan};
+use crate::privileges::{RunAs, is_root};
+use crate::python::{Library, LibraryNotFound, Python, PythonError};
+use crate::scoreboard::Scoreboard;
+
+/// Why the server cannot start, or not with this configuration.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each is the error of one part, which says it")]
+pub enum Error {
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    #[error(transparent)]
+    ErrorLog(#[from] error_log::OpenError),
+    #[error("cannot open the log file {path:?}: {source}")]
+    LogFile { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    #[error(transparent)]
+    Library(#[from] LibraryNotFound),
+    #[error("{group}: {reason}; see the error log")]
+    Start { group: String, reason: String },
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A plan that will work.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) belongings: Rc<Belongings>,
+    pub(super) error_log: ErrorLog,
+    pub(super) groups: Vec<(GroupPlan, Option<Engine>)>,
+}
+
+pub(super) fn prepare(
+    plan: Plan,
+    open: &[Arc<Bound>],
+    scoreboard: &Scoreboard,
+    log: &ErrorLog,
+) -> Result<Prepared, Error> {
+    let error_log = ErrorLog::open(&plan.error_log, plan.log_levels)?;
+    let run_as = plan.run_as.filter(|_| is_root());
+    let groups = engines(plan.groups, run_as.as_ref())?;
+    let log_files = open_log_files(plan.log_files)?;
+    let listeners = listeners::bind(&plan.listeners, open)?;
+    // Children get a handle that follows the log wherever a later restart moves it.
+    let belongings = Belongings::new(
+        &plan.site,
+        listeners,
+        log_files,
+        scoreboard.clone(),
+        log.clone(),
+        run_as,
+    )?;
+    Ok(Prepared {
+        belongings: Rc::new(belongings),
+        error_log,
+        groups,
+    })
+}
+
+fn engines(
+    groups: Vec<GroupPlan>,
+    run_as: Option<&RunAs>,
+) -> Result<Vec<(GroupPlan, Option<Engine>)>, Error> {
+    let mut found = Vec::with_capacity(groups.len());
+    for group in groups {
+        let engine = match &group.python {
+            None => None,
+            Some(plan) => {
+                let python = Python::find(plan.home.as_deref(), run_as)?;
+                let library = Library::find(&std::env::current_exe()?)?;
+                Some(Engine { python, library })
+            }
+        };
+        found.push((group, engine));
+    }
+    Ok(found)
+}
+
+fn open_log_files(paths: Vec<PathBuf>) -> Result<Vec<(PathBuf, File)>, Error> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        match OpenOptions::new().append(true).create(true).open(&path) {
+            Ok(file) => files.push((path, file)),
+            Err(source) => return Err(Error::LogFile { path, source }),
+        }
+    }
+    Ok(files)
+}
