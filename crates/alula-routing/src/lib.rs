@@ -4,6 +4,8 @@
 //! computed once for each combination and kept.
 #![forbid(unsafe_code)]
 
+pub use alula_config::site;
+
 mod route;
 mod table;
 

@@ -1,1 +1,20 @@
-//! placeholder
+//! From a listening socket to a [`alula_http::Handler`] and back: connections, limits, the pipeline, the access log.
+//!
+//! The server knows neither Python nor files nor processes. An assembly gives it a handler for each route, and
+//! hears through [`Observer`] what it needs to count. Everything here runs on one current-thread runtime whose
+//! driving thread changes, so everything is `Send` and nothing may block.
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod clock;
+mod connection;
+mod content;
+mod limits;
+mod pipeline;
+mod sending;
+mod server;
+mod socket;
+mod strict;
+
+pub use pipeline::{Assembly, HostSettings};
+pub use server::{Observer, Server};

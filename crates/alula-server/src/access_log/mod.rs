@@ -1,0 +1,235 @@
+//! The access log: `CustomLog` lines, written when a response is out.
+//!
+//! A host without `CustomLog` costs nothing. Lines gather in memory and are written together, a few times a
+//! second or when there are many; each write is whole lines, so that workers can share a file.
+
+mod format;
+
+use crate::connection::Connection;
+use crate::pipeline::HostSettings;
+use alula_routing::{Found, VirtualHostId, site};
+use http::{HeaderMap, Method, StatusCode, Version};
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Lines are written when so many bytes have gathered, or at the next flush.
+const GATHER_BYTES: usize = 16 * 1024;
+
+/// All access logs of the server.
+pub(crate) struct AccessLogs {
+    hosts: Box<[Option<Arc<HostLogs>>]>,
+    files: Box<[Arc<LogFile>]>,
+}
+
+struct HostLogs {
+    server_name: String,
+    logs: Box<[Log]>,
+}
+
+struct Log {
+    format: site::LogFormat,
+    condition: Option<site::EnvironmentCondition>,
+    file: Arc<LogFile>,
+}
+
+struct LogFile {
+    target: site::LogTarget,
+    gathered: Mutex<Gathered>,
+}
+
+struct Gathered {
+    lines: Vec<u8>,
+    file: Option<File>,
+}
+
+impl AccessLogs {
+    /// Opens the logs. One that cannot be opened is reported and loses its lines; the server goes on.
+    pub(crate) fn open(hosts: &[HostSettings]) -> Self {
+        let mut files: Vec<Arc<LogFile>> = Vec::new();
+        let mut file_of = |target: &site::LogTarget| {
+            if let Some(known) = files.iter().find(|file| file.target == *target) {
+                return known.clone();
+            }
+            let file = Arc::new(LogFile::open(target));
+            files.push(file.clone());
+            file
+        };
+        let hosts = hosts
+            .iter()
+            .map(|host| {
+                if host.access_logs.is_empty() {
+                    return None;
+                }
+                let logs = host
+                    .access_logs
+                    .iter()
+                    .map(|log| Log {
+                        format: log.format.clone(),
+                        condition: log.condition.clone(),
+                        file: file_of(&log.target),
+                    })
+                    .collect();
+                Some(Arc::new(HostLogs {
+                    server_name: host.server_name.clone(),
+                    logs,
+                }))
+            })
+            .collect();
+        Self {
+            hosts,
+            files: files.into(),
+        }
+    }
+
+    /// Notes what a line may need of a request; `None` where nothing is logged.
+    pub(crate) fn entry(
+        &self,
+        host: VirtualHostId,
+        request: &http::Request<Incoming>,
+        connection: &Arc<Connection>,
+        id: u64,
+    ) -> Option<Box<Entry>> {
+        let logs = self.hosts.get(host.0)?.as_ref()?;
+        Some(Box::new(Entry {
+            logs: logs.clone(),
+            connection: connection.clone(),
+            id,
+            began: SystemTime::now(),
+            clock: Instant::now(),
+            method: request.method().clone(),
+            target: request.uri().to_string(),
+            version: request.version(),
+            request_headers: request.headers().clone(),
+            response: None,
+        }))
+    }
+
+    /// Writes what has gathered.
+    pub(crate) fn flush(&self) {
+        for file in &self.files {
+            file.flush(&mut file.gathered.lock());
+        }
+    }
+}
+
+/// A line in the making.
+pub(crate) struct Entry {
+    logs: Arc<HostLogs>,
+    connection: Arc<Connection>,
+    id: u64,
+    began: SystemTime,
+    clock: Instant,
+    method: Method,
+    target: String,
+    version: Version,
+    request_headers: HeaderMap,
+    response: Option<ResponseNotes>,
+}
+
+struct ResponseNotes {
+    status: StatusCode,
+    headers: HeaderMap,
+    keep_alive: bool,
+    first_byte: Duration,
+    file: Option<PathBuf>,
+    environment: Arc<[(String, String)]>,
+    handler: &'static str,
+}
+
+impl Entry {
+    /// Notes the response's head.
+    pub(crate) fn answered(
+        &mut self,
+        head: &http::response::Parts,
+        _version: Version,
+        keep_alive: bool,
+        found: Option<&Found>,
+    ) {
+        self.response = Some(ResponseNotes {
+            status: head.status,
+            headers: head.headers.clone(),
+            keep_alive,
+            first_byte: self.clock.elapsed(),
+            file: found.and_then(|found| found.file.clone()),
+            environment: found.map_or_else(|| Arc::new([]) as _, |found| found.route.environment.clone()),
+            handler: match found.map(|found| &found.route.action) {
+                Some(alula_routing::Action::Python(_)) => "python-program",
+                Some(alula_routing::Action::Wsgi(_)) => "wsgi-script",
+                Some(alula_routing::Action::Files(_)) => "default-handler",
+                _ => "-",
+            },
+        });
+    }
+
+    /// The response is out: the lines are complete.
+    pub(crate) fn log(&self, bytes: u64, complete: bool) {
+        let Some(response) = &self.response else {
+            return;
+        };
+        let mut line = Vec::with_capacity(256);
+        for log in &self.logs.logs {
+            if let Some(condition) = &log.condition {
+                let set = response
+                    .environment
+                    .iter()
+                    .any(|(name, _)| *name == condition.name);
+                if set == condition.negated {
+                    continue;
+                }
+            }
+            line.clear();
+            format::write(&mut line, &log.format, self, response, bytes, complete);
+            log.file.add(&line);
+        }
+    }
+}
+
+impl LogFile {
+    fn open(target: &site::LogTarget) -> Self {
+        let opened = match target {
+            site::LogTarget::File(path) => OpenOptions::new().append(true).create(true).open(path),
+            site::LogTarget::Stderr => OpenOptions::new().append(true).open("/dev/stderr"),
+            site::LogTarget::Stdout => OpenOptions::new().append(true).open("/dev/stdout"),
+        };
+        let file = match opened {
+            Ok(file) => Some(file),
+            Err(error) => {
+                tracing::error!(target: "log_config", "cannot open the access log {target:?}: {error}");
+                None
+            }
+        };
+        Self {
+            target: target.clone(),
+            gathered: Mutex::new(Gathered {
+                lines: Vec::new(),
+                file,
+            }),
+        }
+    }
+
+    fn add(&self, line: &[u8]) {
+        let mut gathered = self.gathered.lock();
+        gathered.lines.extend_from_slice(line);
+        if gathered.lines.len() >= GATHER_BYTES {
+            self.flush(&mut gathered);
+        }
+    }
+
+    fn flush(&self, gathered: &mut Gathered) {
+        if gathered.lines.is_empty() {
+            return;
+        }
+        if let Some(file) = &mut gathered.file
+            && let Err(error) = file.write_all(&gathered.lines)
+        {
+            // A full disk loses lines, never requests.
+            tracing::error!(target: "log_config", "cannot write the access log {:?}: {error}", self.target);
+        }
+        gathered.lines.clear();
+    }
+}

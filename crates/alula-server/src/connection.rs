@@ -1,0 +1,193 @@
+//! What is known of one connection: its ends, what it is doing since when, and how it is told to end.
+//!
+//! The connection's task, the socket inside the HTTP engine and the timeouts' sweep share it; all of it is atomics
+//! but the raw head and the waker, which have locks nobody contends for.
+
+use crate::clock::Clock;
+use crate::strict::RawHead;
+use alula_http::Peer;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Waker};
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Waiting for a request; nothing of it has come.
+    Idle,
+    /// Part of a head has come.
+    Head,
+    /// Content is coming.
+    Content,
+    /// A handler has the request, or its response is on its way.
+    Answering,
+}
+
+/// How a connection is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// Go on.
+    None,
+    /// As if the client had closed: for idle connections.
+    Close,
+    /// Answer 408, then close: the head came too slowly.
+    HeadTimeout,
+    /// Reading fails: the content came too slowly.
+    ContentTimeout,
+    /// Everything fails: the client does not read.
+    Abort,
+}
+
+/// One connection's shared state.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) raw_head: Mutex<RawHead>,
+    phase: AtomicU8,
+    since_ms: AtomicU64,
+    /// Since when the client has not read; 0 when it does.
+    blocked_since_ms: AtomicU64,
+    order: AtomicU8,
+    requests: AtomicU32,
+    /// Whether the response under way is the connection's last.
+    last: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+    /// Where it stands in the server's list.
+    place: AtomicUsize,
+}
+
+impl Connection {
+    pub(crate) fn new(peer: Peer, clock: Arc<Clock>) -> Self {
+        Self {
+            since_ms: AtomicU64::new(clock.now_ms()),
+            peer: Arc::new(peer),
+            clock,
+            raw_head: Mutex::default(),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            blocked_since_ms: AtomicU64::new(0),
+            order: AtomicU8::new(Order::None as u8),
+            requests: AtomicU32::new(0),
+            last: AtomicBool::new(false),
+            waker: Mutex::new(None),
+            place: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            2 => Phase::Content,
+            _ => Phase::Answering,
+        }
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        self.since_ms.store(self.clock.now_ms(), Relaxed);
+    }
+
+    /// The response is complete as far as the handler goes: the next request may come.
+    pub(crate) fn answered(&self) {
+        let pending = !self.raw_head.lock().is_empty();
+        self.enter(if pending { Phase::Head } else { Phase::Idle });
+    }
+
+    /// Milliseconds since the phase began, or since its last progress.
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        self.clock.now_ms().saturating_sub(self.since_ms.load(Relaxed))
+    }
+
+    /// Milliseconds for which the client has not read what waits for it.
+    pub(crate) fn blocked_ms(&self) -> u64 {
+        match self.blocked_since_ms.load(Relaxed) {
+            0 => 0,
+            since => self.clock.now_ms().saturating_sub(since),
+        }
+    }
+
+    /// Counts a request; returns how many there have been, this one included.
+    pub(crate) fn count_request(&self) -> u32 {
+        self.requests.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Relaxed)
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        match self.order.load(Relaxed) {
+            0 => Order::None,
+            1 => Order::Close,
+            2 => Order::HeadTimeout,
+            3 => Order::ContentTimeout,
+            _ => Order::Abort,
+        }
+    }
+
+    /// Tells the connection to end, and wakes its task to hear it.
+    pub(crate) fn give(&self, order: Order) {
+        self.order.store(order as u8, Relaxed);
+        if let Some(waker) = self.waker.lock().take() {
+            waker.wake();
+        }
+    }
+
+    /// Bytes have come.
+    pub(crate) fn received(&self, bytes: &[u8]) {
+        match self.phase() {
+            Phase::Idle => self.enter(Phase::Head),
+            Phase::Content => self.enter(Phase::Content),
+            Phase::Head | Phase::Answering => {}
+        }
+        self.raw_head.lock().received(bytes);
+    }
+
+    /// The socket waits for the client to send.
+    pub(crate) fn waits_to_read(&self, cx: &Context<'_>) {
+        self.remember(cx);
+    }
+
+    /// The socket waits for the client to read.
+    pub(crate) fn waits_to_write(&self, cx: &Context<'_>) {
+        if self.blocked_since_ms.load(Relaxed) == 0 {
+            self.blocked_since_ms.store(self.clock.now_ms(), Relaxed);
+        }
+        self.remember(cx);
+    }
+
+    /// Bytes have gone.
+    pub(crate) fn sent(&self) {
+        if self.blocked_since_ms.load(Relaxed) != 0 {
+            self.blocked_since_ms.store(0, Relaxed);
+        }
+    }
+
+    fn remember(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.lock();
+        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    pub(crate) fn place(&self) -> usize {
+        self.place.load(Relaxed)
+    }
+
+    pub(crate) fn set_place(&self, place: usize) {
+        self.place.store(place, Relaxed);
+    }
+
+    /// The response under way ends the connection.
+    pub(crate) fn make_last(&self) {
+        self.last.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_last(&self) -> bool {
+        self.last.load(Relaxed)
+    }
+}

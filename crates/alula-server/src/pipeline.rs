@@ -1,0 +1,380 @@
+//! A request's way from a parsed head to a finished response; read [`Pipeline::respond`] from top to bottom.
+//!
+//! Steps that may refuse come first, cheapest first: shape of the head, size, target, virtual host, access,
+//! content. A refusal that leaves content unread ends the connection.
+
+use crate::access_log::{AccessLogs, Entry};
+use crate::connection::{Connection, Phase};
+use crate::content;
+use crate::sending::{Outgoing, Sent};
+use crate::server::Observer;
+use crate::strict::Framing;
+use alula_http::{Body, BodyMode, Handler, Request, Response, path, status_response};
+use alula_routing::{Found, Route, RouteId, RouteTable, VirtualHostId, site};
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode, Version};
+use hyper::body::Incoming;
+use parking_lot::RwLock;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What the server asks of whoever put it together.
+pub trait Assembly: Send + Sync + 'static {
+    /// The handler of a route; asked once for each.
+    fn handler(&self, route: &Route) -> Arc<dyn Handler>;
+
+    /// The content of an open file from its position on, as something that can be polled.
+    fn file_content(&self, file: File, length: u64) -> Body;
+}
+
+/// What the server needs to know of a virtual host; the main server is the first.
+#[derive(Debug, Clone)]
+pub struct HostSettings {
+    /// `ServerName`, for the access log.
+    pub server_name: String,
+    /// Timeouts and limits.
+    pub connection: site::Connection,
+    /// `CustomLog`s.
+    pub access_logs: Vec<site::AccessLog>,
+}
+
+impl From<&site::VirtualHost> for HostSettings {
+    fn from(host: &site::VirtualHost) -> Self {
+        Self {
+            server_name: host.server_name.clone().unwrap_or_default(),
+            connection: host.connection.clone(),
+            access_logs: host.access_logs.clone(),
+        }
+    }
+}
+
+pub(crate) struct Pipeline {
+    pub(crate) routes: RouteTable,
+    pub(crate) hosts: Box<[HostSettings]>,
+    pub(crate) logs: AccessLogs,
+    pub(crate) assembly: Box<dyn Assembly>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) draining: AtomicBool,
+    handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
+    next_id: AtomicU64,
+}
+
+/// A refusal, or a handler's answer with who answered.
+struct Answered {
+    response: Response,
+    host: VirtualHostId,
+    found: Option<Found>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        routes: RouteTable,
+        hosts: Vec<HostSettings>,
+        assembly: Box<dyn Assembly>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            routes,
+            logs: AccessLogs::open(&hosts),
+            hosts: hosts.into(),
+            assembly,
+            observer,
+            draining: AtomicBool::new(false),
+            handlers: RwLock::default(),
+            next_id: AtomicU64::new(u64::from(std::process::id()) << 32),
+        }
+    }
+
+    /// Answers one request. Never fails: what goes wrong is a response.
+    pub(crate) async fn respond(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+        connection: Arc<Connection>,
+    ) -> http::Response<Outgoing> {
+        connection.enter(Phase::Answering);
+        self.observer.request_started();
+        let requests = connection.count_request();
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let host = self.routes.virtual_host(
+            connection.peer.local,
+            authority(&request).as_deref(),
+        );
+        let entry = self.logs.entry(host, &request, &connection, id);
+        let head_only = request.method() == Method::HEAD;
+        let version = request.version();
+
+        let answered = self.answer(request, &connection, host, id).await;
+
+        let settings = &self.hosts[answered.host.0].connection;
+        let keep_alive = settings.keep_alive
+            && (settings.keep_alive_requests_max == 0
+                || requests < settings.keep_alive_requests_max)
+            && !self.draining.load(Ordering::Relaxed)
+            && !connection.is_last();
+        self.finish(answered, entry, connection, keep_alive, head_only, version)
+    }
+
+    async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        connection: &Arc<Connection>,
+        host: VirtualHostId,
+        id: u64,
+    ) -> Answered {
+        let (head, incoming) = request.into_parts();
+        let refuse = |status: StatusCode, close: bool, found: Option<Found>| {
+            if close {
+                connection.make_last();
+            }
+            Answered {
+                response: status_response(status),
+                host,
+                found,
+            }
+        };
+
+        let framing = framing(&head.headers, &incoming);
+        if let Err(fault) = connection.raw_head.lock().judge(framing) {
+            tracing::debug!(target: "core", "[client {}] [request {id:x}] refused: {}", connection.peer.remote, fault.0);
+            return refuse(StatusCode::BAD_REQUEST, true, None);
+        }
+        if let Err(status) = check_head(&head, &self.hosts[host.0].connection) {
+            return refuse(status, true, None);
+        }
+        let has_content = framing != Framing::None;
+        let target = match head.uri.path_and_query() {
+            Some(target) => Bytes::copy_from_slice(target.as_str().as_bytes()),
+            None => Bytes::from_static(b"/"),
+        };
+        let decoded = match path::decode(&target) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                tracing::debug!(target: "core", "[client {}] [request {id:x}] {error}", connection.peer.remote);
+                return refuse(error.status(), has_content, None);
+            }
+        };
+        if target.as_ref() == b"*" {
+            let status = match head.method {
+                Method::OPTIONS => StatusCode::OK,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            return refuse(status, has_content, None);
+        }
+        if head.method == Method::TRACE || head.method == Method::CONNECT {
+            return refuse(StatusCode::METHOD_NOT_ALLOWED, has_content, None);
+        }
+
+        let found = self.routes.find(host, &decoded.path);
+        let route = &found.route;
+        if decoded.has_encoded_slash && found.file.is_some() {
+            return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
+        }
+        if !route
+            .access
+            .allows(connection.peer.remote.ip(), connection.peer.local.ip())
+        {
+            tracing::debug!(target: "authz_core", "[client {}] [request {id:x}] denied by configuration", connection.peer.remote);
+            return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
+        }
+
+        let handler = self.handler(route);
+        let body = match framing {
+            Framing::None => Body::Empty,
+            Framing::Length(length)
+                if route.body_bytes_max > 0 && length > route.body_bytes_max =>
+            {
+                tracing::debug!(target: "core", "[client {}] [request {id:x}] Content-Length {length} is over LimitRequestBody {}", connection.peer.remote, route.body_bytes_max);
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, true, Some(found));
+            }
+            _ if handler.body_mode() == BodyMode::Discard => {
+                connection.make_last();
+                Body::Empty
+            }
+            _ => match content::receive(incoming, route.body_bytes_max, connection).await {
+                Ok(body) => {
+                    connection.enter(Phase::Answering);
+                    body
+                }
+                Err(error) => {
+                    if error.status().is_server_error() {
+                        tracing::error!(target: "core", "[request {id:x}] {error}");
+                    } else {
+                        tracing::debug!(target: "core", "[client {}] [request {id:x}] {error}", connection.peer.remote);
+                    }
+                    return refuse(error.status(), true, Some(found));
+                }
+            },
+        };
+
+        let authority = head.uri.authority().map_or_else(
+            || {
+                head.headers
+                    .get(header::HOST)
+                    .map(|host| Bytes::copy_from_slice(host.as_bytes()))
+            },
+            |authority| Some(Bytes::copy_from_slice(authority.as_str().as_bytes())),
+        );
+        let answer = handler.handle(Request {
+            method: head.method,
+            version: head.version,
+            target,
+            path: decoded.path,
+            query: decoded.query,
+            headers: head.headers,
+            authority,
+            file: found.file.clone(),
+            script_name_len: found.script_name_len,
+            user: None,
+            peer: connection.peer.clone(),
+            body,
+            id,
+        });
+        Answered {
+            response: answer.await,
+            host,
+            found: Some(found),
+        }
+    }
+
+    /// Adds what every response has, and arranges for the log line and the next request.
+    fn finish(
+        &self,
+        answered: Answered,
+        entry: Option<Box<Entry>>,
+        connection: Arc<Connection>,
+        keep_alive: bool,
+        head_only: bool,
+        version: Version,
+    ) -> http::Response<Outgoing> {
+        let (mut head, body) = answered.response.into_parts();
+        if let Some(alula_http::Reason(reason)) = head.extensions.remove()
+            && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.to_vec())
+        {
+            head.extensions.insert(reason);
+        }
+        head.headers
+            .entry(header::SERVER)
+            .or_insert(HeaderValue::from_static("Alula"));
+        if !keep_alive {
+            head.headers
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let body = match body {
+            Body::File(file, length) => self.assembly.file_content(file, length),
+            other => other,
+        };
+        let streams = matches!(body, Body::Stream(_)) && !head_only;
+        let guard = match entry {
+            Some(mut entry) => {
+                entry.answered(&head, version, keep_alive, answered.found.as_ref());
+                Some(Sent::logged(entry, &connection, &self.observer))
+            }
+            None if streams => Some(Sent::plain(&connection, &self.observer)),
+            None => {
+                connection.answered();
+                self.observer.request_finished();
+                None
+            }
+        };
+        http::Response::from_parts(head, Outgoing::new(body, guard))
+    }
+
+    fn handler(&self, route: &Arc<Route>) -> Arc<dyn Handler> {
+        let RouteId(index) = route.id;
+        if let Some(Some(handler)) = self.handlers.read().get(index) {
+            return handler.clone();
+        }
+        let made = self.assembly.handler(route);
+        let mut handlers = self.handlers.write();
+        if handlers.len() <= index {
+            handlers.resize_with(index + 1, || None);
+        }
+        handlers[index].get_or_insert(made).clone()
+    }
+}
+
+/// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).
+fn authority(request: &http::Request<Incoming>) -> Option<std::borrow::Cow<'_, [u8]>> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str().as_bytes().into());
+    }
+    request
+        .headers()
+        .get(header::HOST)
+        .map(|host| host.as_bytes().into())
+}
+
+fn framing(headers: &HeaderMap, incoming: &Incoming) -> Framing {
+    use hyper::body::Body as _;
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Framing::Chunked;
+    }
+    match incoming.size_hint().exact() {
+        Some(0) if !headers.contains_key(header::CONTENT_LENGTH) => Framing::None,
+        Some(length) => Framing::Length(length),
+        None => Framing::Chunked,
+    }
+}
+
+/// Limits and rules for the head (httpd's `LimitRequest*`; RFC 9112 section 3.2 for `Host`).
+fn check_head(
+    head: &http::request::Parts,
+    limits: &site::Connection,
+) -> Result<(), StatusCode> {
+    let target = head.uri.path_and_query().map_or(1, |target| target.as_str().len());
+    let line = head.method.as_str().len() + target + " HTTP/1.1 ".len();
+    if line > limits.request_line_bytes_max {
+        return Err(StatusCode::URI_TOO_LONG);
+    }
+    if limits.request_fields_max > 0 && head.headers.len() > limits.request_fields_max {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let mut hosts = 0;
+    for (name, value) in &head.headers {
+        if name.as_str().len() + value.len() + 2 > limits.request_field_bytes_max {
+            return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        }
+        if name == header::HOST {
+            hosts += 1;
+            if !is_authority(value.as_bytes()) {
+                return Err(StatusCode::BAD_REQUEST);
+            }
+        } else if name == header::EXPECT
+            && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
+        {
+            return Err(StatusCode::EXPECTATION_FAILED);
+        }
+    }
+    let needed = head.version == Version::HTTP_11;
+    if hosts > 1 || (needed && hosts == 0) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    Ok(())
+}
+
+/// Whether a `Host` value can be one: not empty, and nothing in it that could end it or pass for a path.
+fn is_authority(value: &[u8]) -> bool {
+    !value.is_empty()
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]~!$&'()*+,;=%".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_a_shape() {
+        let check = |value: &[u8], well: bool| assert_eq!(is_authority(value), well, "{value:?}");
+        check(b"example.org:8080", true);
+        check(b"under_score", true);
+        check(b"[::1]:80", true);
+        check(b"", false);
+        check(b"a b", false);
+        check(b"a/b", false);
+        check(b"a@b", false);
+    }
+}

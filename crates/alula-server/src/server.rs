@@ -1,0 +1,262 @@
+//! Accepts connections, serves them, and drains.
+//!
+//! `serve` and `drain` are called once each; everything else happens in tasks on the runtime of the caller.
+
+use crate::clock::{Clock, TICK};
+use crate::connection::Connection;
+use crate::limits::Timeouts;
+use crate::pipeline::{Assembly, HostSettings, Pipeline};
+use crate::socket::Socket;
+use alula_http::{Peer, Scheme};
+use alula_routing::RouteTable;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+/// The engine's read buffer for one connection may grow to this, in bytes: the longest head it can take.
+const HEAD_BYTES_MAX: usize = 512 * 1024;
+/// How long accepting pauses when the process has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Hears of connections and requests, to count them.
+pub trait Observer: Send + Sync + 'static {
+    /// A connection was accepted.
+    fn connection_opened(&self);
+    /// It was closed.
+    fn connection_closed(&self);
+    /// A request's head is complete.
+    fn request_started(&self);
+    /// Its response is out, or given up.
+    fn request_finished(&self);
+}
+
+/// A running server. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pipeline: Arc<Pipeline>,
+    clock: Arc<Clock>,
+    engine: http1::Builder,
+    timeouts: Timeouts,
+    connections: Mutex<Vec<Arc<Connection>>>,
+    /// Someone has connected, or the server drains: the sweep has something to do.
+    stir: Notify,
+    accepting: AtomicBool,
+    stop_accepting: Notify,
+    empty: Notify,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("connections", &self.inner.connections.lock().len())
+            .finish()
+    }
+}
+
+impl Server {
+    /// A server that answers by `routes` with the assembly's handlers. `hosts` are the main server and the
+    /// virtual hosts in the order of the table's ids; there is at least the main server.
+    pub fn new(
+        routes: RouteTable,
+        hosts: Vec<HostSettings>,
+        assembly: Box<dyn Assembly>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        // Before the host of a request is known, the main server's settings hold.
+        let timeouts = hosts.first().map_or_else(
+            || Timeouts::new(&Default::default()),
+            |main| Timeouts::new(&main.connection),
+        );
+        let mut engine = http1::Builder::new();
+        engine
+            .pipeline_flush(true)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .header_read_timeout(None);
+        Self {
+            inner: Arc::new(Inner {
+                pipeline: Arc::new(Pipeline::new(routes, hosts, assembly, observer)),
+                clock: Arc::new(Clock::new()),
+                engine,
+                timeouts,
+                connections: Mutex::default(),
+                stir: Notify::new(),
+                accepting: AtomicBool::new(true),
+                stop_accepting: Notify::new(),
+                empty: Notify::new(),
+            }),
+        }
+    }
+
+    /// Starts accepting from `listeners`. Must be called on a runtime.
+    ///
+    /// # Errors
+    /// When a listener cannot be registered with the runtime.
+    pub fn serve(&self, listeners: Vec<std::net::TcpListener>) -> std::io::Result<()> {
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            tokio::spawn(self.inner.clone().accept(listener));
+        }
+        tokio::spawn(self.inner.clone().sweep());
+        Ok(())
+    }
+
+    /// Accepts no more connections; those that are open go on.
+    pub fn stop_accepting(&self) {
+        self.inner.accepting.store(false, Ordering::SeqCst);
+        self.inner.stop_accepting.notify_waiters();
+    }
+
+    /// Stops accepting, closes idle connections, and returns when the others are done.
+    pub async fn drain(&self) {
+        self.inner.pipeline.draining.store(true, Ordering::SeqCst);
+        self.stop_accepting();
+        self.inner.stir.notify_one();
+        loop {
+            let emptied = self.inner.empty.notified();
+            {
+                let open = self.inner.connections.lock();
+                if open.is_empty() {
+                    break;
+                }
+                for connection in open.iter() {
+                    self.inner.timeouts.enforce(connection, true);
+                }
+            }
+            emptied.await;
+        }
+        self.inner.pipeline.logs.flush();
+    }
+
+    /// Writes out what the access logs hold back.
+    pub fn flush_logs(&self) {
+        self.inner.pipeline.logs.flush();
+    }
+}
+
+impl Inner {
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        while self.accepting.load(Ordering::SeqCst) {
+            let mut stopped = std::pin::pin!(self.stop_accepting.notified());
+            let accepted = std::future::poll_fn(|cx| {
+                if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                listener.poll_accept(cx).map(Some)
+            });
+            match accepted.await {
+                None => {}
+                Some(Ok((stream, remote))) => self.start(stream, remote),
+                Some(Err(error)) => {
+                    tracing::error!(target: "core", "cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
+        let Ok(local) = stream.local_addr() else {
+            // The client is gone already.
+            return;
+        };
+        // A failure costs latency, nothing else.
+        let _ = stream.set_nodelay(true);
+        let peer = Peer {
+            local,
+            remote,
+            scheme: Scheme::Http,
+        };
+        let connection = {
+            let mut connections = self.connections.lock();
+            if connections.is_empty() {
+                // The clock stood still while nobody was connected.
+                self.clock.tick();
+                self.stir.notify_one();
+            }
+            let connection = Arc::new(Connection::new(peer, self.clock.clone()));
+            connection.set_place(connections.len());
+            connections.push(connection.clone());
+            connection
+        };
+        self.pipeline.observer.connection_opened();
+        tokio::spawn(self.clone().run(stream, connection));
+    }
+
+    async fn run(self: Arc<Self>, stream: TcpStream, connection: Arc<Connection>) {
+        let _open = Open {
+            inner: self.clone(),
+            connection: connection.clone(),
+        };
+        let socket = Socket::new(stream, connection.clone());
+        let service = service_fn(|request| {
+            let response = self
+                .pipeline
+                .clone()
+                .respond(request, connection.clone());
+            async move { Ok::<_, Infallible>(response.await) }
+        });
+        if let Err(error) = self
+            .engine
+            .serve_connection(TokioIo::new(socket), service)
+            .await
+        {
+            tracing::debug!(target: "core", "[client {}] connection ended: {error}", connection.peer.remote);
+        }
+    }
+
+    /// Moves the clock, enforces timeouts and flushes logs while there are connections.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            let quiet = self.connections.lock().is_empty();
+            if quiet {
+                self.pipeline.logs.flush();
+                self.stir.notified().await;
+            }
+            self.clock.tick();
+            let draining = self.pipeline.draining.load(Ordering::SeqCst);
+            for connection in self.connections.lock().iter() {
+                self.timeouts.enforce(connection, draining);
+            }
+            self.pipeline.logs.flush();
+            tokio::time::sleep(TICK).await;
+        }
+    }
+}
+
+/// A connection's place among the open ones.
+struct Open {
+    inner: Arc<Inner>,
+    connection: Arc<Connection>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut connections = self.inner.connections.lock();
+        let place = self.connection.place();
+        connections.swap_remove(place);
+        if let Some(moved) = connections.get(place) {
+            moved.set_place(place);
+        }
+        let last = connections.is_empty();
+        drop(connections);
+        self.inner.pipeline.observer.connection_closed();
+        if last {
+            self.inner.empty.notify_one();
+        }
+    }
+}

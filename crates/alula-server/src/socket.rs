@@ -1,0 +1,112 @@
+//! The client's socket as the HTTP engine sees it: it notes progress, and ends when the connection is told to.
+
+use crate::connection::{Connection, Order};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// A client's socket.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { stream, connection }
+    }
+}
+
+fn aborted() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.connection.order() {
+            Order::None => {}
+            Order::Close => return Poll::Ready(Ok(())),
+            Order::HeadTimeout => {
+                // The engine has nothing to say before a head is complete, so the wire is free.
+                let _ = self.stream.try_write(REQUEST_TIMEOUT);
+                return Poll::Ready(Ok(()));
+            }
+            Order::ContentTimeout | Order::Abort => return Poll::Ready(Err(aborted())),
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match &polled {
+            Poll::Ready(Ok(())) => {
+                let new = &buffer.filled()[before..];
+                if !new.is_empty() {
+                    self.connection.received(new);
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.connection.waits_to_read(cx),
+        }
+        polled
+    }
+}
+
+impl Socket {
+    fn wrote(
+        &self,
+        cx: &Context<'_>,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match &polled {
+            Poll::Ready(_) => self.connection.sent(),
+            Poll::Pending => self.connection.waits_to_write(cx),
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.connection.order() == Order::Abort {
+            return Poll::Ready(Err(aborted()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(cx, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.connection.order() == Order::Abort {
+            return Poll::Ready(Err(aborted()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.wrote(cx, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
