@@ -164,4 +164,21 @@ mod tests {
         check("", false, false);
         check("W/", false, false);
     }
+
+    #[test]
+    fn any_list_is_read_to_its_end() {
+        let pieces = ["W/", "\"", "a", ",", " ", "*", "\"a\""];
+        for number in 0..pieces.len().pow(6) {
+            let piece = |place| pieces[number / pieces.len().pow(place) % pieces.len()];
+            let list = (0..6).map(piece).collect::<String>();
+            let list = HeaderValue::try_from(list).expect("ASCII");
+            for tag in listed(&list) {
+                assert!(tag.opaque.len() >= 2, "{list:?}");
+                assert!(
+                    tag.opaque.starts_with(b"\"") && tag.opaque.ends_with(b"\""),
+                    "{list:?}"
+                );
+            }
+        }
+    }
 }

@@ -198,6 +198,33 @@ mod tests {
     }
 
     #[test]
+    fn any_field_gives_bytes_inside_the_content() {
+        let pieces = [
+            "bytes=",
+            "-",
+            "0",
+            "7",
+            "99",
+            "18446744073709551616",
+            ",",
+            " ",
+            "x",
+        ];
+        for number in 0..pieces.len().pow(5) {
+            let piece = |place| pieces[number / pieces.len().pow(place) % pieces.len()];
+            let value = format!("bytes={}", (0..5).map(piece).collect::<String>());
+            for size in [0, 1, 8, u64::MAX] {
+                if let Part(part) = select_of(&Method::GET, &value, size) {
+                    assert!(
+                        part.first <= part.last && part.last < size,
+                        "{value} of {size}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn is_told_in_content_range() {
         let range = ByteRange { first: 5, last: 9 };
         assert_eq!(range.len(), 5);

@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 
 /// Up to here content is read whole and sent with its head in one write.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024;
-/// How much of a larger file is read at a time.
-const CHUNK_BYTES: usize = 256 * 1024;
+/// How much of a larger file is read at a time. Tried with 64 KiB and 256 KiB too: reading costs the same, and a slow
+/// reader holds a few of these.
+const CHUNK_BYTES: usize = 128 * 1024;
 
 /// The content of an open file from `offset` on, `length` bytes.
 pub(crate) async fn body(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::Result<Body> {
