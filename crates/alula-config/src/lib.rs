@@ -1,13 +1,20 @@
 //! Apache `httpd.conf` text to a validated [`Site`].
 //!
-//! Text → lines ([`syntax`](crate::syntax)) → what `Include`, `Define` and `<IfModule>` leave of them (`preprocess`) → directives,
-//! each one table entry (`directives`) → [`site`]. The network is never touched; files are read through [`Files`].
+//! Text to lines and words (`syntax`), to the lines that take part (`preprocess`), to directives, each one table entry
+//! (`directives`), to what they mean ([`site`]). The network is never touched; files are read through [`Files`].
 #![forbid(unsafe_code)]
 
 mod diagnostic;
+mod directives;
+pub mod glob;
 mod load;
+mod pattern;
+mod preprocess;
 pub mod site;
+mod syntax;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use load::{Files, LoadOptions, Loaded, load, load_with};
+pub use directives::reference_page;
+pub use load::{Files, LoadOptions, Loaded, MemoryFiles, load, load_with};
+pub use pattern::regex_bytes;
 pub use site::Site;

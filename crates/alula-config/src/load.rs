@@ -1,6 +1,9 @@
 //! The way in: a configuration file to a [`Site`].
 
-use crate::{Diagnostic, Site};
+use crate::directives::{self, Scope};
+use crate::preprocess::preprocess;
+use crate::site::draft::{Draft, ServerDraft};
+use crate::{Diagnostic, Site, site};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,6 +46,16 @@ impl LoadOptions {
             environment,
         }
     }
+
+    /// With both paths absolute, so that everything made from them is.
+    fn absolute(&self) -> Self {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self {
+            file: absolute(&self.file),
+            server_root: self.server_root.as_deref().map(absolute),
+            ..self.clone()
+        }
+    }
 }
 
 /// A configuration that can be used.
@@ -74,8 +87,103 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, Vec<Diagnostic>> {
 }
 
 /// Reads a configuration from `files`.
-pub fn load_with(_options: &LoadOptions, _files: &dyn Files) -> Result<Loaded, Vec<Diagnostic>> {
-    Err(Vec::new())
+pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec<Diagnostic>> {
+    let options = &options.absolute();
+    let read = preprocess(options, files);
+    let mut draft = Draft {
+        options,
+        files,
+        sources: read.sources,
+        diagnostics: read.diagnostics,
+        server_root: read.server_root,
+        pid_file: None,
+        user: None,
+        group: None,
+        listeners: Vec::new(),
+        workers: None,
+        threads: None,
+        requests_max: None,
+        max_request_workers: None,
+        servers: vec![ServerDraft::new(None)],
+        python_paths: Vec::new(),
+        imports: Vec::new(),
+        django_roots: Vec::new(),
+        settings_modules: Vec::new(),
+        debug_on: None,
+    };
+    let mut scope = Scope {
+        draft: &mut draft,
+        server: 0,
+        sections: Vec::new(),
+        noted: Vec::new(),
+    };
+    directives::walk(&mut scope, &read.nodes);
+    let site = site::finish(&mut draft);
+    if draft.diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(draft.diagnostics);
+    }
+    Ok(Loaded {
+        site,
+        warnings: draft.diagnostics,
+        files: draft.sources.paths(),
+    })
+}
+
+/// Files kept in memory: for tests, and for a configuration that is made up rather than read.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryFiles {
+    entries: BTreeMap<PathBuf, Option<Vec<u8>>>,
+}
+
+impl MemoryFiles {
+    /// Adds a file, and the directories above it.
+    pub fn file(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        let path = path.into();
+        self = self.directory(path.parent().unwrap_or(Path::new("/")));
+        self.entries.insert(path, Some(content.into()));
+        self
+    }
+
+    /// Adds a directory, and those above it.
+    pub fn directory(mut self, path: impl AsRef<Path>) -> Self {
+        for folder in path.as_ref().ancestors() {
+            self.entries.entry(folder.to_owned()).or_insert(None);
+        }
+        self
+    }
+
+    fn get(&self, path: &Path) -> Option<&Option<Vec<u8>>> {
+        // Components drop a trailing slash.
+        self.entries.get(&path.components().collect::<PathBuf>())
+    }
+}
+
+impl Files for MemoryFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match self.get(path) {
+            Some(Some(content)) => Ok(content.clone()),
+            Some(None) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let below = self
+            .entries
+            .keys()
+            .filter(|entry| entry.parent() == Some(path));
+        Ok(below
+            .filter_map(|entry| Some(entry.file_name()?.to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.get(path).is_some_and(Option::is_none)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.get(path).is_some()
+    }
 }
 
 /// The real file system.

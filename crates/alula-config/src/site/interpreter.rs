@@ -18,6 +18,8 @@ pub struct Interpreter {
     pub environment: Vec<(String, String)>,
     /// `PythonPath` expressions in file order, each distinct text once.
     pub paths: Vec<PythonPathLine>,
+    /// `<Directory>`s with a `PythonHandler` and no `PythonPath`: mod_python puts them in front of `sys.path`.
+    pub handler_directories: Vec<String>,
     /// `PythonImport` in file order.
     pub imports: Vec<Import>,
     /// Whether the application is imported once before workers are forked. Not with `MaxRequestsPerChild 1`,

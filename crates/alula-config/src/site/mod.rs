@@ -4,11 +4,15 @@
 //! (`<Directory>`, `<Location>`, ...) stay apart, because which of them apply depends on the request. Paths are absolute.
 
 mod access;
+mod check;
+pub(crate) mod draft;
+mod finish;
 mod interpreter;
 mod log;
 mod merge;
 mod section;
 mod settings;
+mod uses;
 mod virtual_host;
 
 pub use access::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
@@ -23,6 +27,8 @@ pub use settings::{
     HandlerName, OptionsChange, PythonSettings,
 };
 pub use virtual_host::{Connection, MappingTarget, UrlMapping, VirtualHost, VirtualHostAddress};
+
+pub(crate) use finish::finish;
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

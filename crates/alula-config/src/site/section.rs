@@ -40,3 +40,32 @@ pub enum SectionPattern {
     /// `<LocationMatch re>` and `<Location ~ re>`: searched in the path.
     LocationMatch(String),
 }
+
+impl SectionPattern {
+    /// Whether it looks at the directory of a file.
+    pub fn is_directory(&self) -> bool {
+        matches!(
+            self,
+            Self::Directory(_) | Self::DirectoryGlob(_) | Self::DirectoryMatch(_)
+        )
+    }
+
+    /// Whether it looks at the URL path.
+    pub fn is_location(&self) -> bool {
+        matches!(
+            self,
+            Self::Location(_) | Self::LocationGlob(_) | Self::LocationMatch(_)
+        )
+    }
+
+    pub(crate) fn section_name(&self) -> &'static str {
+        match self {
+            Self::Directory(_) | Self::DirectoryGlob(_) => "in <Directory> context",
+            Self::DirectoryMatch(_) => "in <DirectoryMatch> context",
+            Self::Files(_) | Self::FilesGlob(_) => "in <Files> context",
+            Self::FilesMatch(_) => "in <FilesMatch> context",
+            Self::Location(_) | Self::LocationGlob(_) => "in <Location> context",
+            Self::LocationMatch(_) => "in <LocationMatch> context",
+        }
+    }
+}

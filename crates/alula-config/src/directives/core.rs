@@ -1,0 +1,410 @@
+//! The server itself: names, addresses, roots, identity, and what files are served like.
+
+use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
+use crate::site::{DirectoryOptions, HandlerChoice, OptionsChange};
+use crate::syntax::lexer::Word;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+#[rustfmt::skip]
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        name: "ServerRoot", args: Arity::exactly(1), syntax: "directory", contexts: Contexts::SERVER,
+        default: "the configuration file's folder", apply: Apply::Run(server_root),
+        doc: "The directory that relative paths start at.",
+    },
+    Entry {
+        name: "ServerName", args: Arity::exactly(1), syntax: "[scheme://]host[:port]", contexts: Contexts::SERVERS,
+        default: "", apply: Apply::Run(server_name),
+        doc: "The name of a server. The port does not take part in choosing a virtual host.",
+    },
+    Entry {
+        name: "ServerAlias", args: Arity::at_least(1), syntax: "host ...", contexts: Contexts::VIRTUAL_HOST,
+        default: "", apply: Apply::Run(server_alias),
+        doc: "More names of a virtual host; `*` and `?` are wildcards.",
+    },
+    Entry {
+        name: "ServerAdmin", args: Arity::exactly(1), syntax: "address", contexts: Contexts::SERVERS,
+        default: "", apply: Apply::Run(server_admin),
+        doc: "Whom to write to; applications see it as `SERVER_ADMIN`.",
+    },
+    Entry {
+        name: "Listen", args: Arity::between(1, 2), syntax: "[address:]port [protocol]", contexts: Contexts::SERVER,
+        default: "the ports of the virtual hosts, else 8080", apply: Apply::Run(listen),
+        doc: "An address and port to listen on. A port alone means every IPv4 address; an IPv6 address stands in brackets.",
+    },
+    Entry {
+        name: "User", args: Arity::exactly(1), syntax: "name | #number", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Run(user),
+        doc: "Whom the workers run as, when the server is started as root.",
+    },
+    Entry {
+        name: "Group", args: Arity::exactly(1), syntax: "name | #number", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Run(group),
+        doc: "The group the workers run as, when the server is started as root.",
+    },
+    Entry {
+        name: "PidFile", args: Arity::exactly(1), syntax: "file", contexts: Contexts::SERVER,
+        default: "alula.pid", apply: Apply::Run(pid_file),
+        doc: "The file that holds the process id of the running server.",
+    },
+    Entry {
+        name: "DocumentRoot", args: Arity::exactly(1), syntax: "directory", contexts: Contexts::SERVERS,
+        default: "", apply: Apply::Run(document_root),
+        doc: "The directory that URLs without an alias or handler are looked up in. It must exist.",
+    },
+    Entry {
+        name: "SetHandler", args: Arity::exactly(1), syntax: "python-program | mod_python | default-handler | None",
+        contexts: Contexts::EVERYWHERE, default: "None", apply: Apply::Run(set_handler),
+        doc: "Who answers: `python-program` and `mod_python` are what `PythonHandler` names, `default-handler` and `None` files. \
+              `None` undoes an outer `SetHandler`.",
+    },
+    Entry {
+        name: "Options", args: Arity::at_least(1), syntax: "[+|-]option ...", contexts: Contexts::EVERYWHERE,
+        default: "FollowSymLinks", apply: Apply::Run(options),
+        doc: "What may be done with files: `Indexes`, `FollowSymLinks`, `SymLinksIfOwnerMatch`, `All`, `None`. `ExecCGI`, `Includes`, \
+              `IncludesNOEXEC` and `MultiViews` are accepted and have no effect. With signs the inherited set is edited.",
+    },
+    Entry {
+        name: "AllowOverride", args: Arity::at_least(1), syntax: "None", contexts: Contexts::SECTIONS,
+        default: "None", apply: Apply::Run(allow_override),
+        doc: "Which directives `.htaccess` files may hold. Alula reads no such files, so anything but `None` is warned about.",
+    },
+    Entry {
+        name: "DirectoryIndex", args: Arity::at_least(1), syntax: "disabled | file ...", contexts: Contexts::EVERYWHERE,
+        default: "index.html", apply: Apply::Run(directory_index),
+        doc: "The files to look for when a directory is asked for, in this order.",
+    },
+    Entry {
+        name: "AddDefaultCharset", args: Arity::exactly(1), syntax: "On | Off | charset", contexts: Contexts::EVERYWHERE,
+        default: "Off", apply: Apply::Run(add_default_charset),
+        doc: "The charset for `text/plain` and `text/html` responses that name none; `On` is `iso-8859-1`.",
+    },
+    Entry {
+        name: "NameVirtualHost", args: Arity::exactly(1), syntax: "address[:port]", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Ignored("every address with a <VirtualHost> is named since httpd 2.4; the line can go"),
+        doc: "2.2's way to say that virtual hosts share an address.",
+    },
+    Entry {
+        name: "DefaultType", args: Arity::exactly(1), syntax: "type", contexts: Contexts::EVERYWHERE,
+        default: "", apply: Apply::Run(default_type),
+        doc: "2.2's type for unknown files; without effect as in httpd 2.4.",
+    },
+    Entry {
+        name: "TypesConfig", args: Arity::exactly(1), syntax: "file", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Ignored("the table of file types is built in"),
+        doc: "A table of file types.",
+    },
+    Entry {
+        name: "HostnameLookups", args: Arity::exactly(1), syntax: "On | Off | Double", contexts: Contexts::EVERYWHERE,
+        default: "Off", apply: Apply::Run(hostname_lookups),
+        doc: "Whether clients' names are looked up. Alula never does.",
+    },
+    Entry {
+        name: "ServerTokens", args: Arity::exactly(1), syntax: "Full | OS | Minimal | Minor | Major | Prod",
+        contexts: Contexts::SERVER, default: "", apply: Apply::Ignored("the Server header never says more than the name"),
+        doc: "How much the Server header tells.",
+    },
+    Entry {
+        name: "ServerSignature", args: Arity::exactly(1), syntax: "On | Off | EMail", contexts: Contexts::EVERYWHERE,
+        default: "Off", apply: Apply::Ignored("pages made by the server have no footer"),
+        doc: "A footer on pages made by the server.",
+    },
+    Entry {
+        name: "Mutex", args: Arity::at_least(1), syntax: "mechanism [name ...]", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Ignored("workers need no such lock"),
+        doc: "How httpd's processes lock one another out.",
+    },
+];
+
+fn server_root(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let root = scope.draft.server_root.clone();
+    if scope.draft.files.is_dir(&root) {
+        return Ok(());
+    }
+    Err(Problem::at(
+        args.first(),
+        format!("no such directory {root:?}"),
+    ))
+}
+
+fn server_name(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let word = args.first();
+    let (scheme, rest) = match word.text.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
+        None => (None, word.text.as_str()),
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    if host.is_empty() || host.contains(['/', ' ', '"']) {
+        let message = format!("{:?} is not a host name", word.text);
+        return Err(Problem::at(word, message).hint("ServerName www.example.com, without a path"));
+    }
+    let port = match port.map(str::parse::<u16>) {
+        None => None,
+        Some(Ok(port)) if port > 0 => Some(port),
+        Some(_) => return Err(Problem::at(word, "has no port number after the colon")),
+    };
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let server = scope.server();
+    server.server_name = Some(host);
+    server.port = port;
+    server.scheme = scheme;
+    Ok(())
+}
+
+fn server_alias(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let names = args
+        .words
+        .iter()
+        .map(|word| word.text.trim_end_matches('.').to_ascii_lowercase());
+    scope.server().aliases.extend(names);
+    Ok(())
+}
+
+fn server_admin(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.server().server_admin = Some(args.text());
+    Ok(())
+}
+
+fn listen(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let word = args.first();
+    if let Some(protocol) = args
+        .words
+        .get(1)
+        .filter(|word| !word.text.eq_ignore_ascii_case("http"))
+    {
+        return Err(Problem::not_yet(protocol));
+    }
+    let address = listen_address(word)?;
+    let earlier = scope
+        .draft
+        .listeners
+        .iter()
+        .find(|(known, _)| *known == address);
+    if let Some((_, span)) = earlier {
+        let origin = scope.origin(*span);
+        let message = format!("{address} is listened on already, see {origin}");
+        return Err(Problem::at(word, message));
+    }
+    scope.draft.listeners.push((address, args.name.span));
+    Ok(())
+}
+
+fn listen_address(word: &Word) -> Result<SocketAddr, Problem> {
+    let text = &word.text;
+    let (host, port) = text.rsplit_once(':').unwrap_or(("*", text));
+    let wrong = |fact: &str| Err(Problem::at(word, format!("{text:?} {fact}")));
+    let port = match port.parse::<u16>() {
+        Ok(port) if port > 0 => port,
+        _ => return wrong("does not end in a port number from 1 to 65535"),
+    };
+    let ip: IpAddr = match host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(inner) => match inner.parse() {
+            Ok(IpAddr::V6(ip)) => ip.into(),
+            _ => return wrong("is not an IPv6 address in brackets"),
+        },
+        None if host == "*" => Ipv4Addr::UNSPECIFIED.into(),
+        None if host.eq_ignore_ascii_case("localhost") => Ipv4Addr::LOCALHOST.into(),
+        None => match host.parse::<Ipv4Addr>() {
+            Ok(ip) => ip.into(),
+            Err(_) => {
+                return wrong(
+                    "does not start with an IP address (an IPv6 address stands in brackets)",
+                );
+            }
+        },
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+fn user(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.draft.user = Some(identity(args)?);
+    Ok(())
+}
+
+fn group(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.draft.group = Some(identity(args)?);
+    Ok(())
+}
+
+fn identity(args: &Args) -> Result<String, Problem> {
+    let text = args.text();
+    let numeric = text
+        .strip_prefix('#')
+        .is_none_or(|number| number.parse::<u32>().is_ok());
+    if text.is_empty() || !numeric {
+        return Err(Problem::at(
+            args.first(),
+            format!("{text:?} is neither a name nor # and a number"),
+        ));
+    }
+    Ok(text)
+}
+
+fn pid_file(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.draft.pid_file = Some(scope.path(args.first()));
+    Ok(())
+}
+
+fn document_root(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let word = args.first();
+    let path = scope.path(word);
+    if scope.draft.options.check_document_roots && !scope.draft.files.is_dir(&path) {
+        return Err(Problem::at(
+            word,
+            format!("{path:?} is not a directory, or is not readable"),
+        ));
+    }
+    // Components drop a trailing slash and single dots.
+    scope.server().document_root = Some(path.components().collect());
+    Ok(())
+}
+
+fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    const NOT_YET: &[&str] = &[
+        "cgi-script",
+        "wsgi-script",
+        "server-status",
+        "server-info",
+        "type-map",
+        "send-as-is",
+        "imap-file",
+        "balancer-manager",
+        "ldap-status",
+        "fcgid-script",
+    ];
+    let word = args.first();
+    let choice = match word.text.to_ascii_lowercase().as_str() {
+        "none" => HandlerChoice::None,
+        "default-handler" => HandlerChoice::Files,
+        "python-program" | "mod_python" => HandlerChoice::Python,
+        name if NOT_YET.contains(&name) || name.starts_with("proxy:") => {
+            return Err(Problem::not_yet(word));
+        }
+        name => {
+            let hint = "python-program, mod_python, default-handler or None";
+            return Err(Problem::at(word, format!("there is no handler {name:?}")).hint(hint));
+        }
+    };
+    scope.settings().handler = Some(choice);
+    Ok(())
+}
+
+fn options(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let signed = args
+        .words
+        .iter()
+        .filter(|word| word.text.starts_with(['+', '-']))
+        .count();
+    if signed != 0 && signed != args.words.len() {
+        return Err(Problem::new(
+            "Either all Options must start with + or -, or no Option may.",
+        ));
+    }
+    let (mut add, mut remove) = (DirectoryOptions::default(), DirectoryOptions::default());
+    for word in args.words {
+        let (set, name) = match word.text.strip_prefix('-') {
+            Some(name) => (&mut remove, name),
+            None => (&mut add, word.text.trim_start_matches('+')),
+        };
+        option(set, name).ok_or_else(|| Problem::at(word, format!("Illegal option {name}")))?;
+    }
+    let change = if signed == 0 {
+        OptionsChange::Replace(add)
+    } else {
+        OptionsChange::Edit { add, remove }
+    };
+    let settings = scope.settings();
+    settings.options = Some(change.after(settings.options));
+    Ok(())
+}
+
+fn option(set: &mut DirectoryOptions, name: &str) -> Option<()> {
+    match name.to_ascii_lowercase().as_str() {
+        "none" => *set = DirectoryOptions::default(),
+        "all" => {
+            *set = DirectoryOptions {
+                indexes: true,
+                follow_symlinks: true,
+                symlinks_if_owner_match: false,
+                exec_cgi: true,
+                includes: true,
+                multi_views: false,
+            }
+        }
+        "indexes" => set.indexes = true,
+        "followsymlinks" => set.follow_symlinks = true,
+        "symlinksifownermatch" => set.symlinks_if_owner_match = true,
+        "execcgi" => set.exec_cgi = true,
+        "includes" | "includesnoexec" => set.includes = true,
+        "multiviews" => set.multi_views = true,
+        _ => return None,
+    }
+    Some(())
+}
+
+fn allow_override(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    if !args
+        .words
+        .iter()
+        .all(|word| word.text.eq_ignore_ascii_case("none"))
+    {
+        let hint = "move what they hold into this file and write AllowOverride None";
+        scope.warn(
+            args.name.span,
+            "AllowOverride: .htaccess files are not read",
+            Some(hint),
+        );
+    }
+    Ok(())
+}
+
+fn directory_index(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let names: Vec<String> = args.words.iter().map(|word| word.text.clone()).collect();
+    let disabled = names.len() == 1 && names[0].eq_ignore_ascii_case("disabled");
+    let settings = scope.settings();
+    if disabled {
+        settings.directory_index = Some(Vec::new());
+    } else {
+        settings
+            .directory_index
+            .get_or_insert_default()
+            .extend(names);
+    }
+    Ok(())
+}
+
+fn add_default_charset(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let charset = match args.text().to_ascii_lowercase().as_str() {
+        "off" => None,
+        "on" => Some("iso-8859-1".to_owned()),
+        _ => Some(args.text()),
+    };
+    scope.settings().default_charset = Some(charset);
+    Ok(())
+}
+
+fn default_type(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    if !args.text().eq_ignore_ascii_case("none") {
+        let message = "DefaultType has no effect, as in httpd 2.4: a file of unknown type has none";
+        scope.warn(args.name.span, message, None);
+    }
+    Ok(())
+}
+
+fn hostname_lookups(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    match args.text().to_ascii_lowercase().as_str() {
+        "off" => {}
+        "on" | "double" => {
+            let message = "HostnameLookups has no effect: logs and applications get addresses, names are never looked up";
+            scope.note(args.name.span, message);
+        }
+        _ => return Err(Problem::at(args.first(), "must be On, Off or Double")),
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Names that httpd and its modules know and Alula does not.
+//!
+//! The list says of each whether it has no effect here, with the reason, or is missing. Missing is the default: a directive that
+//! would change what is served, or to whom, is never passed over.
+
+/// `module: names`; a name with `<` is a section.
+const KNOWN: &str = include_str!("known.txt");
+
+/// `reason: names`.
+const IGNORED: &str = include_str!("ignored.txt");
+
+/// Hints for those that have a counterpart.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "WSGIDaemonProcess",
+        "PythonHome, PythonPath, StartServers and ThreadsPerChild say the same",
+    ),
+    (
+        "WSGIProcessGroup",
+        "there is one group of processes; leave the line out",
+    ),
+    ("WSGIPythonHome", "write PythonHome with the same directory"),
+    ("WSGIPythonPath", "PythonPath \"['/path'] + sys.path\""),
+    ("RequireAll", "a list of Require lines means any of them"),
+];
+
+fn entries(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    lines.flat_map(|(key, names)| names.split_whitespace().map(move |name| (key, name)))
+}
+
+/// Every known directive, for finding the nearest name.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let known = entries(KNOWN).chain(entries(IGNORED));
+    known
+        .map(|(_, name)| name)
+        .filter(|name| !name.starts_with('<'))
+}
+
+/// Why a directive has no effect, if it is one of those.
+pub(super) fn ignored(name: &str) -> Option<&'static str> {
+    entries(IGNORED)
+        .find(|(_, known)| known.eq_ignore_ascii_case(name))
+        .map(|(reason, _)| reason)
+}
+
+/// Whether a directive is known and missing, and what to write instead when there is something.
+pub(super) fn not_yet(name: &str) -> Option<Option<&'static str>> {
+    entries(KNOWN).find(|(_, known)| known.eq_ignore_ascii_case(name))?;
+    let hint = HINTS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name));
+    Some(hint.map(|(_, hint)| *hint))
+}
+
+/// Whether a section is known and missing.
+pub(super) fn is_section(name: &str) -> bool {
+    let mut sections = entries(KNOWN).filter_map(|(_, known)| known.strip_prefix('<'));
+    sections.any(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_on_one_list_only() {
+        for (_, name) in entries(KNOWN) {
+            assert_eq!(ignored(name), None, "{name}");
+            assert!(super::super::find(name).is_none(), "{name} has an entry");
+        }
+        for (_, name) in entries(IGNORED) {
+            assert!(super::super::find(name).is_none(), "{name} has an entry");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What each directive means: one [`Entry`] owns its name, arguments, contexts, documentation and effect.
+//!
+//! The reference page is generated from these entries. A name in none of them is either known to httpd (`known.txt`) or a mistake,
+//! and both are errors.
+
+mod alias;
+mod args;
+mod authz;
+mod connection;
+mod core;
+mod env;
+mod known;
+mod log;
+mod log_format;
+mod mpm;
+mod nearest;
+mod python;
+mod reading;
+mod reference;
+mod scope;
+mod sections;
+mod walk;
+mod wsgi;
+
+pub(crate) use args::{Args, Problem};
+pub(crate) use log_format::{parse as parse_log_format, predefined as predefined_log_format};
+pub use reference::reference_page;
+pub(crate) use scope::Scope;
+pub(crate) use walk::walk;
+
+/// Everything about a directive.
+pub(crate) struct Entry {
+    pub name: &'static str,
+    pub args: Arity,
+    /// The arguments as the reference shows them.
+    pub syntax: &'static str,
+    pub contexts: Contexts,
+    /// Empty when there is none.
+    pub default: &'static str,
+    pub doc: &'static str,
+    pub apply: Apply,
+}
+
+/// Everything about a section.
+pub(crate) struct SectionEntry {
+    pub name: &'static str,
+    pub syntax: &'static str,
+    pub contexts: Contexts,
+    pub doc: &'static str,
+    pub kind: SectionKind,
+}
+
+/// What a section is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SectionKind {
+    VirtualHost,
+    Directory,
+    DirectoryMatch,
+    Files,
+    FilesMatch,
+    Location,
+    LocationMatch,
+    /// Decided while reading.
+    Condition,
+}
+
+/// What a directive does.
+pub(crate) enum Apply {
+    /// Changes the draft.
+    Run(fn(&mut Scope, &Args) -> Result<(), Problem>),
+    /// Nothing, for this reason; noted once.
+    Ignored(&'static str),
+    /// It already acted while the file was read.
+    WhileReading,
+}
+
+/// How many arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arity {
+    pub min: usize,
+    pub max: usize,
+}
+
+impl Arity {
+    pub(crate) const ANY: Self = Self {
+        min: 0,
+        max: usize::MAX,
+    };
+
+    pub(crate) const fn exactly(count: usize) -> Self {
+        Self {
+            min: count,
+            max: count,
+        }
+    }
+
+    pub(crate) const fn between(min: usize, max: usize) -> Self {
+        Self { min, max }
+    }
+
+    pub(crate) const fn at_least(min: usize) -> Self {
+        Self {
+            min,
+            max: usize::MAX,
+        }
+    }
+
+    /// `takes one argument`, as httpd words it.
+    pub(crate) fn describe(self) -> String {
+        let plural = |count: usize| match count {
+            0 => "no arguments".to_owned(),
+            1 => "one argument".to_owned(),
+            2 => "two arguments".to_owned(),
+            3 => "three arguments".to_owned(),
+            more => format!("{more} arguments"),
+        };
+        match (self.min, self.max) {
+            (min, max) if min == max => format!("takes {}", plural(min)),
+            (min, usize::MAX) => format!("requires at least {}", plural(min)),
+            (min, max) => format!("takes {min}-{max} arguments"),
+        }
+    }
+}
+
+/// A set of places a directive may stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Contexts(u8);
+
+impl Contexts {
+    pub(crate) const SERVER: Self = Self(1);
+    pub(crate) const VIRTUAL_HOST: Self = Self(2);
+    pub(crate) const DIRECTORY: Self = Self(4);
+    pub(crate) const FILES: Self = Self(8);
+    pub(crate) const LOCATION: Self = Self(16);
+    /// Outside every section that depends on the request.
+    pub(crate) const SERVERS: Self = Self(1 | 2);
+    /// `<Directory>`, `<Files>`, `<Location>`.
+    pub(crate) const SECTIONS: Self = Self(4 | 8 | 16);
+    pub(crate) const EVERYWHERE: Self = Self(31);
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// For the reference page.
+    pub(crate) fn describe(self) -> String {
+        let names = [
+            (Self::SERVER, "server"),
+            (Self::VIRTUAL_HOST, "virtual host"),
+            (Self::SECTIONS, "directory"),
+        ];
+        let present = names.iter().filter(|(context, _)| self.0 & context.0 != 0);
+        present
+            .map(|(_, name)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// All entries, in the order of the reference page.
+pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
+    [
+        core::ENTRIES,
+        mpm::ENTRIES,
+        connection::ENTRIES,
+        reading::ENTRIES,
+        alias::ENTRIES,
+        authz::ENTRIES,
+        env::ENTRIES,
+        log::ENTRIES,
+        python::ENTRIES,
+        wsgi::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+pub(crate) fn find(name: &str) -> Option<&'static Entry> {
+    all().find(|entry| entry.name.eq_ignore_ascii_case(name))
+}
+
+pub(crate) fn find_section(name: &str) -> Option<&'static SectionEntry> {
+    sections::ENTRIES
+        .iter()
+        .find(|entry| entry.name.eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,272 @@
+//! Sections: what their first line says.
+//!
+//! `~` as first argument of `<Directory>`, `<Files>` and `<Location>` turns the second into a regular expression.
+
+use super::{Args, Contexts, Problem, Scope, SectionEntry, SectionKind};
+use crate::diagnostic::Severity;
+use crate::glob;
+use crate::site::draft::ServerDraft;
+use crate::site::{DirectorySettings, Section, SectionPattern, VirtualHostAddress};
+use crate::syntax::lexer::Word;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const FILES_CONTEXTS: Contexts = Contexts::SERVERS.and(Contexts::DIRECTORY);
+
+#[rustfmt::skip]
+pub(super) const ENTRIES: &[SectionEntry] = &[
+    SectionEntry {
+        name: "VirtualHost", syntax: "address[:port] ...", contexts: Contexts::SERVER, kind: SectionKind::VirtualHost,
+        doc: "A server with a name of its own. Of the sections for the address a request arrived at, the first whose \
+              `ServerName` or `ServerAlias` fits answers, else the first. `*` stands for any address or port.",
+    },
+    SectionEntry {
+        name: "Directory", syntax: "path | ~ regex", contexts: Contexts::SERVERS, kind: SectionKind::Directory,
+        doc: "Settings for files in a directory and below. The path is absolute; `*`, `?` and `[...]` do not cross `/`.",
+    },
+    SectionEntry {
+        name: "DirectoryMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::DirectoryMatch,
+        doc: "Settings for files in directories whose path, with a trailing slash, fits a regular expression.",
+    },
+    SectionEntry {
+        name: "Files", syntax: "name | ~ regex", contexts: FILES_CONTEXTS, kind: SectionKind::Files,
+        doc: "Settings for files by their base name; `*`, `?` and `[...]` are wildcards.",
+    },
+    SectionEntry {
+        name: "FilesMatch", syntax: "regex", contexts: FILES_CONTEXTS, kind: SectionKind::FilesMatch,
+        doc: "Settings for files whose base name fits a regular expression.",
+    },
+    SectionEntry {
+        name: "Location", syntax: "path | ~ regex", contexts: Contexts::SERVERS, kind: SectionKind::Location,
+        doc: "Settings for a URL path and everything below. `/a` fits `/a` and `/a/b`, not `/ab`; `/a/` does not fit `/a`.",
+    },
+    SectionEntry {
+        name: "LocationMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::LocationMatch,
+        doc: "Settings for URL paths in which a regular expression is found.",
+    },
+    SectionEntry {
+        name: "IfModule", syntax: "[!]name", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines that count only if a module is there (`mod_x.c` or `x_module`): what Alula does itself, and what a `LoadModule` \
+              named. Of `mod_python.c` and `mod_wsgi.c`, without a `LoadModule`, the one whose directives the configuration uses.",
+    },
+    SectionEntry {
+        name: "IfDefine", syntax: "[!]name", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines that count only if a name was given with `Define` or `-D`.",
+    },
+    SectionEntry {
+        name: "IfVersion", syntax: "[[!]operator] version", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines that count only for some versions of httpd; Alula says it is 2.4.71.",
+    },
+    SectionEntry {
+        name: "IfFile", syntax: "[!]path", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines that count only if a file exists.",
+    },
+    SectionEntry {
+        name: "IfDirective", syntax: "[!]name", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines that count only if a directive is supported.",
+    },
+    SectionEntry {
+        name: "IfSection", syntax: "[!]name", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines that count only if a section is supported.",
+    },
+];
+
+/// Makes the section that directives inside will fill.
+pub(super) fn open(scope: &Scope, entry: &SectionEntry, args: &Args) -> Result<Section, Problem> {
+    let (regex, word) = match args.words {
+        [word] => (false, word),
+        [tilde, word] if tilde.text == "~" => (true, word),
+        [] => return Err(Problem::new("requires additional arguments")),
+        _ => {
+            let hint = "put a path with blanks in quotes";
+            return Err(Problem::new("takes one argument").hint(hint));
+        }
+    };
+    let text = word.text.clone();
+    let glob = glob::is_pattern(&text);
+    let pattern = match (entry.kind, regex) {
+        (SectionKind::Directory, false) => directory(word)?,
+        (SectionKind::Files, false) if glob => SectionPattern::FilesGlob(text),
+        (SectionKind::Files, false) => SectionPattern::Files(text),
+        (SectionKind::Location, false) if glob => SectionPattern::LocationGlob(text),
+        (SectionKind::Location, false) => SectionPattern::Location(text),
+        (kind, _) => {
+            check_regex(word)?;
+            match kind {
+                SectionKind::Directory | SectionKind::DirectoryMatch => {
+                    SectionPattern::DirectoryMatch(text)
+                }
+                SectionKind::Files | SectionKind::FilesMatch => SectionPattern::FilesMatch(text),
+                _ => SectionPattern::LocationMatch(text),
+            }
+        }
+    };
+    Ok(section(scope, args, pattern))
+}
+
+/// A section whose first line is wrong, so that its inside can still be checked.
+pub(super) fn stand_in(scope: &Scope, entry: &SectionEntry, args: &Args) -> Section {
+    let pattern = match entry.kind {
+        SectionKind::Directory | SectionKind::DirectoryMatch => {
+            SectionPattern::Directory("/".into())
+        }
+        SectionKind::Files | SectionKind::FilesMatch => SectionPattern::Files(String::new()),
+        _ => SectionPattern::Location("/".into()),
+    };
+    section(scope, args, pattern)
+}
+
+fn section(scope: &Scope, args: &Args, pattern: SectionPattern) -> Section {
+    Section {
+        pattern,
+        settings: DirectorySettings::default(),
+        files: Vec::new(),
+        origin: scope.origin(args.name.span),
+    }
+}
+
+fn directory(word: &Word) -> Result<SectionPattern, Problem> {
+    if !word.text.starts_with('/') {
+        return Err(Problem::at(
+            word,
+            format!("path {:?} is not absolute", word.text),
+        ));
+    }
+    let parts: Vec<&str> = word
+        .text
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    if parts.contains(&"..") {
+        return Err(Problem::at(word, "path holds \"..\""));
+    }
+    let path = format!("/{}", parts.join("/"));
+    Ok(if glob::is_pattern(&path) {
+        SectionPattern::DirectoryGlob(path)
+    } else {
+        SectionPattern::Directory(path)
+    })
+}
+
+fn check_regex(word: &Word) -> Result<(), Problem> {
+    crate::regex_bytes(&word.text).map(drop).map_err(|error| {
+        let text = error.to_string();
+        let fact = text
+            .lines()
+            .rfind(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        let fact = fact.trim().trim_start_matches("error: ");
+        Problem::at(word, format!("regular expression {:?}: {fact}", word.text))
+    })
+}
+
+/// Starts a virtual host; directives go to it until the walker leaves the section.
+pub(super) fn open_virtual_host(scope: &mut Scope, args: &Args) {
+    let mut server = ServerDraft::new(Some(args.name.span));
+    if args.words.is_empty() {
+        let message = "<VirtualHost> requires additional arguments".to_owned();
+        scope.draft.report(
+            Severity::Error,
+            args.name.span,
+            message,
+            Some("<VirtualHost *:80>"),
+        );
+    }
+    for word in args.words {
+        match address(&word.text) {
+            Address::Known(address) => server.addresses.push(address),
+            Address::Name(name, port) => {
+                let message = format!(
+                    "<VirtualHost>: the host name {name:?} is not looked up, it counts as \"*\""
+                );
+                scope.warn(
+                    word.span,
+                    message,
+                    Some("write * or an IP address; ServerName holds the name"),
+                );
+                server.addresses.push(VirtualHostAddress { ip: None, port });
+            }
+            Address::Wrong(fact) => {
+                let message = format!("<VirtualHost>: {:?} {fact}", word.text);
+                scope
+                    .draft
+                    .report(Severity::Error, word.span, message, None);
+            }
+        }
+    }
+    scope.draft.servers.push(server);
+    scope.server = scope.draft.servers.len() - 1;
+}
+
+#[derive(Debug, PartialEq)]
+enum Address {
+    Known(VirtualHostAddress),
+    Name(String, Option<u16>),
+    Wrong(&'static str),
+}
+
+fn address(text: &str) -> Address {
+    if let Ok(ip) = text.parse::<Ipv6Addr>() {
+        return Address::Known(VirtualHostAddress {
+            ip: Some(ip.into()),
+            port: None,
+        });
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (text, "*"),
+    };
+    let port = match port {
+        "*" => None,
+        number => match number.parse() {
+            Ok(number) => Some(number),
+            Err(_) => return Address::Wrong("has no port number after the colon"),
+        },
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let ip: Option<IpAddr> = match bracketed {
+        Some(inner) => match inner.parse::<Ipv6Addr>() {
+            Ok(ip) => Some(ip.into()),
+            Err(_) => return Address::Wrong("is not an IPv6 address in brackets"),
+        },
+        None if host == "*" || host.eq_ignore_ascii_case("_default_") => None,
+        None if host.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
+        None => match host.parse::<Ipv4Addr>() {
+            Ok(ip) if ip.is_unspecified() => None,
+            Ok(ip) => Some(ip.into()),
+            Err(_) if host.is_empty() => return Address::Wrong("has no address before the colon"),
+            Err(_) => return Address::Name(host.to_owned(), port),
+        },
+    };
+    Address::Known(VirtualHostAddress { ip, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, address};
+
+    #[test]
+    fn addresses_of_virtual_hosts() {
+        for (text, expected) in [
+            ("*", "*:*"),
+            ("*:80", "*:80"),
+            ("_default_:443", "*:443"),
+            ("127.0.0.1:8000", "127.0.0.1:8000"),
+            ("[::1]:80", "[::1]:80"),
+            ("::1", "[::1]:*"),
+            ("localhost:80", "127.0.0.1:80"),
+        ] {
+            match address(text) {
+                Address::Known(address) => assert_eq!(address.to_string(), expected),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert_eq!(
+            address("www.example.com:80"),
+            Address::Name("www.example.com".into(), Some(80))
+        );
+        assert!(matches!(address("*:http"), Address::Wrong(_)));
+        assert!(matches!(address(":80"), Address::Wrong(_)));
+    }
+}

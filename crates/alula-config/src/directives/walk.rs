@@ -1,0 +1,176 @@
+//! Walks the tree and applies each directive, collecting every error on the way.
+
+use super::{
+    Apply, Args, Entry, Problem, Scope, SectionEntry, SectionKind, known, nearest, sections,
+};
+use crate::diagnostic::Severity;
+use crate::syntax::lexer::Word;
+use crate::syntax::parser::{Directive, Node, Section};
+use crate::syntax::span::Span;
+
+pub(crate) fn walk(scope: &mut Scope, nodes: &[Node]) {
+    for node in nodes {
+        match node {
+            Node::Directive(directive) => apply(scope, directive),
+            Node::Section(section) => enter(scope, section),
+        }
+    }
+}
+
+fn apply(scope: &mut Scope, directive: &Directive) {
+    let name = &directive.name;
+    let Some(entry) = super::find(&name.text) else {
+        return unknown(scope, name, &directive.words);
+    };
+    if !entry.contexts.contains(scope.context()) {
+        let message = format!("{} not allowed {}", entry.name, scope.context_name());
+        return error(scope, name.span, message, None);
+    }
+    let words = without_comment(scope, entry, &directive.words);
+    if words.len() < entry.args.min || words.len() > entry.args.max {
+        let message = format!("{} {}", entry.name, entry.args.describe());
+        let hint = format!("{} {}", entry.name, entry.syntax);
+        return error(scope, name.span, message, Some(hint));
+    }
+    match entry.apply {
+        Apply::WhileReading => {}
+        Apply::Ignored(reason) => note_once(scope, entry, name.span, reason),
+        Apply::Run(run) => {
+            if let Err(problem) = run(scope, &Args { name, words }) {
+                report(scope, entry.name, name.span, problem);
+            }
+        }
+    }
+}
+
+/// Cuts a trailing `# comment` off where httpd would refuse the line: the how-to's snippets have such comments.
+///
+/// Where a `#` word can be an argument it stays one, as in httpd.
+fn without_comment<'w>(scope: &mut Scope, entry: &Entry, words: &'w [Word]) -> &'w [Word] {
+    let listed = entry.args.max == usize::MAX;
+    if words.len() <= entry.args.max && !listed {
+        return words;
+    }
+    let starts = |word: &Word| !word.quoted && word.text.starts_with('#');
+    let comment = words.iter().skip(entry.args.min).position(starts);
+    let Some(at) = comment.map(|at| at + entry.args.min) else {
+        return words;
+    };
+    let message = format!("{}: comment after the arguments", entry.name);
+    if scope.draft.options.strict {
+        let hint = "put the comment on a line of its own".to_owned();
+        error(scope, words[at].span, message, Some(hint));
+    } else {
+        scope.warn(
+            words[at].span,
+            message + " (httpd takes it for an argument)",
+            None,
+        );
+    }
+    &words[..at]
+}
+
+fn note_once(scope: &mut Scope, entry: &Entry, span: Span, reason: &str) {
+    if !scope.noted.contains(&entry.name) {
+        scope.noted.push(entry.name);
+        scope.note(span, format!("{} has no effect: {reason}", entry.name));
+    }
+}
+
+fn unknown(scope: &mut Scope, name: &Word, words: &[Word]) {
+    if let Some(reason) = known::ignored(&name.text) {
+        return scope.note(name.span, format!("{} has no effect: {reason}", name.text));
+    }
+    if let Some(hint) = known::not_yet(&name.text) {
+        let message = format!("{} is known to httpd, not supported yet", name.text);
+        return error(scope, name.span, message, hint.map(str::to_owned));
+    }
+    let message = format!("invalid command {:?}", name.text);
+    let hint = if name
+        .text
+        .contains(|c: char| c.is_whitespace() || c == '\u{feff}')
+    {
+        Some("the line holds a blank that is not an ASCII blank; type it anew".to_owned())
+    } else if words.first().is_some_and(|word| word.text == "=") {
+        Some("write the name, a blank and the value; no equals sign".to_owned())
+    } else {
+        nearest::directive(&name.text).map(|nearest| format!("did you mean {nearest}?"))
+    };
+    error(scope, name.span, message, hint);
+}
+
+fn enter(scope: &mut Scope, section: &Section) {
+    let name = &section.name;
+    let Some(entry) = super::find_section(&name.text) else {
+        return unknown_section(scope, name);
+    };
+    if entry.kind == SectionKind::VirtualHost && (scope.server != 0 || !scope.sections.is_empty()) {
+        let message = "<VirtualHost> cannot stand inside another section".to_owned();
+        return error(scope, name.span, message, None);
+    }
+    if !entry.contexts.contains(scope.context()) {
+        let message = format!("<{}> not allowed {}", entry.name, scope.context_name());
+        return error(scope, name.span, message, None);
+    }
+    if let Err(problem) = open(scope, entry, section) {
+        report(scope, &format!("<{}>", entry.name), name.span, problem);
+    }
+}
+
+fn open(scope: &mut Scope, entry: &SectionEntry, section: &Section) -> Result<(), Problem> {
+    let args = Args {
+        name: &section.name,
+        words: &section.words,
+    };
+    if entry.kind == SectionKind::VirtualHost {
+        sections::open_virtual_host(scope, &args);
+        walk(scope, &section.children);
+        scope.server = 0;
+        return Ok(());
+    }
+    let opened = sections::open(scope, entry, &args);
+    // What stands inside is looked at even if the section itself is wrong: all errors in one run.
+    let problem = match opened {
+        Ok(opened) => {
+            scope.sections.push(opened);
+            None
+        }
+        Err(problem) => {
+            scope.sections.push(sections::stand_in(scope, entry, &args));
+            Some(problem)
+        }
+    };
+    walk(scope, &section.children);
+    if let Some(done) = scope.sections.pop() {
+        match scope.sections.last_mut() {
+            Some(around) => around.files.push(done),
+            None => scope.server().sections.push(done),
+        }
+    }
+    problem.map_or(Ok(()), Err)
+}
+
+fn unknown_section(scope: &mut Scope, name: &Word) {
+    if known::is_section(&name.text) {
+        let message = format!("<{}> is known to httpd, not supported yet", name.text);
+        return error(scope, name.span, message, None);
+    }
+    let hint = nearest::section(&name.text).map(|nearest| format!("did you mean <{nearest}>?"));
+    error(
+        scope,
+        name.span,
+        format!("invalid section <{}>", name.text),
+        hint,
+    );
+}
+
+fn report(scope: &mut Scope, name: &str, span: Span, problem: Problem) {
+    let message = format!("{name}: {}", problem.message);
+    error(scope, problem.span.unwrap_or(span), message, problem.hint);
+}
+
+fn error(scope: &mut Scope, span: Span, message: String, hint: Option<String>) {
+    scope
+        .draft
+        .report(Severity::Error, span, message, hint.as_deref());
+}

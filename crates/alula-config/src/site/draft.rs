@@ -1,0 +1,153 @@
+//! A site while it is being read: what was written, before servers inherit and defaults apply.
+
+use super::{
+    Connection, DirectorySettings, EnvironmentCondition, Import, LogFormat, LogLevels, LogTarget,
+    PythonPathLine, Section, SectionPattern, UrlMapping, VirtualHostAddress,
+};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::load::{Files, LoadOptions};
+use crate::syntax::span::{Sources, Span};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) struct Draft<'a> {
+    pub options: &'a LoadOptions,
+    pub files: &'a dyn Files,
+    pub sources: Sources,
+    pub diagnostics: Vec<Diagnostic>,
+    pub server_root: PathBuf,
+    pub pid_file: Option<PathBuf>,
+    pub user: Option<String>,
+    pub group: Option<String>,
+    pub listeners: Vec<(SocketAddr, Span)>,
+    pub workers: Option<u32>,
+    pub threads: Option<u32>,
+    pub requests_max: Option<u64>,
+    pub max_request_workers: Option<u32>,
+    /// The main server, then the virtual hosts.
+    pub servers: Vec<ServerDraft>,
+    /// In file order.
+    pub python_paths: Vec<(PythonPathLine, Span)>,
+    pub imports: Vec<Import>,
+    pub django_roots: Vec<DjangoRoot>,
+    /// Every value given to `DJANGO_SETTINGS_MODULE`.
+    pub settings_modules: Vec<(String, Span)>,
+    /// The first `PythonDebug On`.
+    pub debug_on: Option<Span>,
+}
+
+/// One `PythonOption django.root` and where it stands.
+pub(crate) struct DjangoRoot {
+    pub value: String,
+    pub span: Span,
+    pub server: usize,
+    pub section: Option<SectionPattern>,
+}
+
+#[derive(Default)]
+pub(crate) struct ServerDraft {
+    pub addresses: Vec<VirtualHostAddress>,
+    pub server_name: Option<String>,
+    pub port: Option<u16>,
+    pub scheme: Option<String>,
+    pub aliases: Vec<String>,
+    pub connection: ConnectionDraft,
+    pub error_log: Option<LogTarget>,
+    pub log_level: Option<LogLevels>,
+    pub access_logs: Vec<AccessLogDraft>,
+    /// `LogFormat`s by nickname; the empty nickname is the default format.
+    pub formats: BTreeMap<String, LogFormat>,
+    pub document_root: Option<PathBuf>,
+    pub server_admin: Option<String>,
+    pub url_map: Vec<UrlMapping>,
+    pub settings: DirectorySettings,
+    pub sections: Vec<Section>,
+    pub span: Option<Span>,
+}
+
+/// A `CustomLog` whose nickname, if it is one, may be defined later in the file.
+#[derive(Clone)]
+pub(crate) struct AccessLogDraft {
+    pub target: LogTarget,
+    /// Empty: the default format.
+    pub format: String,
+    pub span: Span,
+    pub condition: Option<EnvironmentCondition>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ConnectionDraft {
+    pub timeout: Option<Duration>,
+    pub keep_alive: Option<bool>,
+    pub keep_alive_timeout: Option<Duration>,
+    pub keep_alive_requests_max: Option<u32>,
+    pub request_line_bytes_max: Option<usize>,
+    pub request_fields_max: Option<usize>,
+    pub request_field_bytes_max: Option<usize>,
+}
+
+impl ServerDraft {
+    pub(crate) fn new(span: Option<Span>) -> Self {
+        Self {
+            span,
+            ..Self::default()
+        }
+    }
+}
+
+impl ConnectionDraft {
+    /// What was written, over what is inherited.
+    pub(crate) fn over(self, inherited: &Connection) -> Connection {
+        Connection {
+            timeout: self.timeout.unwrap_or(inherited.timeout),
+            keep_alive: self.keep_alive.unwrap_or(inherited.keep_alive),
+            keep_alive_timeout: self
+                .keep_alive_timeout
+                .unwrap_or(inherited.keep_alive_timeout),
+            keep_alive_requests_max: self
+                .keep_alive_requests_max
+                .unwrap_or(inherited.keep_alive_requests_max),
+            request_line_bytes_max: self
+                .request_line_bytes_max
+                .unwrap_or(inherited.request_line_bytes_max),
+            request_fields_max: self
+                .request_fields_max
+                .unwrap_or(inherited.request_fields_max),
+            request_field_bytes_max: self
+                .request_field_bytes_max
+                .unwrap_or(inherited.request_field_bytes_max),
+        }
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) fn report(
+        &mut self,
+        severity: Severity,
+        span: Span,
+        message: String,
+        hint: Option<&str>,
+    ) {
+        let mut diagnostic = self.sources.diagnostic(severity, span, message);
+        diagnostic.hint = hint.map(str::to_owned);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Something that concerns no line.
+    pub(crate) fn report_unplaced(
+        &mut self,
+        severity: Severity,
+        message: String,
+        hint: Option<&str>,
+    ) {
+        self.diagnostics.push(Diagnostic {
+            severity,
+            message,
+            place: None,
+            included_from: Vec::new(),
+            hint: hint.map(str::to_owned),
+        });
+    }
+}
