@@ -29,3 +29,13 @@ pub trait Handler: Send + Sync + std::fmt::Debug {
     /// Answers the request.
     fn handle(&self, request: Request) -> Answer;
 }
+
+/// Answers every request with one status and httpd's small page for it.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusHandler(pub http::StatusCode);
+
+impl Handler for StatusHandler {
+    fn handle(&self, _request: Request) -> Answer {
+        Box::pin(std::future::ready(crate::status_response(self.0)))
+    }
+}

@@ -68,8 +68,14 @@ impl std::fmt::Debug for Applications {
 impl Applications {
     /// Loads an application, once. A failure is logged with its traceback and remembered: the server goes
     /// on, and requests for it are answered 500.
-    pub fn load(&self, py: Python<'_>, spec: &ApplicationSpec) {
-        self.get(py, spec);
+    ///
+    /// # Errors
+    /// The last line of the traceback, for whoever started the server.
+    pub fn load(&self, py: Python<'_>, spec: &ApplicationSpec) -> Result<(), String> {
+        match &self.get(py, spec).loaded {
+            Ok(_) => Ok(()),
+            Err(traceback) => Err(traceback.lines().last().unwrap_or_default().to_owned()),
+        }
     }
 
     fn get(&self, py: Python<'_>, spec: &ApplicationSpec) -> Arc<Application> {
@@ -94,7 +100,9 @@ impl ApplicationSpec {
     fn name(&self) -> String {
         match self {
             Self::WsgiScript { path, .. } => format!("WSGI script {path:?}"),
-            Self::WsgiObject { module, callable } => format!("WSGI application {module}:{callable}"),
+            Self::WsgiObject { module, callable } => {
+                format!("WSGI application {module}:{callable}")
+            }
             Self::Handler { module, object } => format!("PythonHandler {module}::{object}"),
         }
     }
@@ -192,7 +200,9 @@ impl Call {
         path_text: PathText,
     ) -> PyResult<Bound<'py, PyDict>> {
         let words = self.words(py)?;
-        self.ready(py)?.template.environ(py, words, request, path_text)
+        self.ready(py)?
+            .template
+            .environ(py, words, request, path_text)
     }
 
     /// Logs an application's exception, with its traceback, once.

@@ -23,7 +23,9 @@ pub(crate) struct Head {
 
 impl Head {
     /// From a status line's text after the version, `200 OK`.
-    pub(crate) fn parse_status(status: &Bound<'_, PyString>) -> PyResult<(StatusCode, Option<Bytes>)> {
+    pub(crate) fn parse_status(
+        status: &Bound<'_, PyString>,
+    ) -> PyResult<(StatusCode, Option<Bytes>)> {
         with_latin1(status, |text| {
             let code = text
                 .get(..3)
@@ -97,8 +99,7 @@ pub(crate) fn add_field(
     let invalid = |what: &str, text: &str| {
         PyValueError::new_err(format!("response header {what} {text:?} is not valid"))
     };
-    let name =
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("name", name))?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("name", name))?;
     if matches!(
         name.as_str(),
         "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
@@ -155,7 +156,10 @@ impl Exchange {
         if let (Some(head), Some(reply)) = (self.head.take(), self.reply.take()) {
             let (writer, reader) = spool::spool();
             self.writer = Some(writer);
-            if reply.send(head.into_response(Body::stream(reader))).is_err() {
+            if reply
+                .send(head.into_response(Body::stream(reader)))
+                .is_err()
+            {
                 return Err(Gone);
             }
         }

@@ -122,7 +122,9 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.finished {
-            self.end(Err("the application left its response unfinished".to_owned()));
+            self.end(Err(
+                "the application left its response unfinished".to_owned()
+            ));
         }
     }
 }

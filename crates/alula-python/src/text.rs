@@ -69,4 +69,3 @@ pub(crate) fn with_latin1<T>(
     }
     take(&bytes)
 }
-

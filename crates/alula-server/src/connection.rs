@@ -8,7 +8,9 @@ use crate::strict::RawHead;
 use alula_http::Peer;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 use std::task::{Context, Waker};
 
 /// What a connection is doing.
@@ -99,7 +101,9 @@ impl Connection {
 
     /// Milliseconds since the phase began, or since its last progress.
     pub(crate) fn elapsed_ms(&self) -> u64 {
-        self.clock.now_ms().saturating_sub(self.since_ms.load(Relaxed))
+        self.clock
+            .now_ms()
+            .saturating_sub(self.since_ms.load(Relaxed))
     }
 
     /// Milliseconds for which the client has not read what waits for it.
@@ -169,7 +173,10 @@ impl Connection {
 
     fn remember(&self, cx: &Context<'_>) {
         let mut waker = self.waker.lock();
-        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+        if !waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(cx.waker()))
+        {
             *waker = Some(cx.waker().clone());
         }
     }

@@ -96,7 +96,8 @@ impl Received {
             return Ok(());
         }
         if !self.first.is_empty() {
-            self.memory.extend_from_slice(&std::mem::take(&mut self.first));
+            self.memory
+                .extend_from_slice(&std::mem::take(&mut self.first));
         }
         self.memory.extend_from_slice(&piece);
         if self.memory.len() > CONTENT_MEMORY_BYTES_MAX {

@@ -17,6 +17,7 @@ use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -74,10 +75,11 @@ impl Pipeline {
         hosts: Vec<HostSettings>,
         assembly: Box<dyn Assembly>,
         observer: Arc<dyn Observer>,
+        log_files: Vec<(PathBuf, File)>,
     ) -> Self {
         Self {
             routes,
-            logs: AccessLogs::open(&hosts),
+            logs: AccessLogs::open(&hosts, log_files),
             hosts: hosts.into(),
             assembly,
             observer,
@@ -97,10 +99,9 @@ impl Pipeline {
         self.observer.request_started();
         let requests = connection.count_request();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let host = self.routes.virtual_host(
-            connection.peer.local,
-            authority(&request).as_deref(),
-        );
+        let host = self
+            .routes
+            .virtual_host(connection.peer.local, authority(&request).as_deref());
         let entry = self.logs.entry(host, &request, &connection, id);
         let head_only = request.method() == Method::HEAD;
         let version = request.version();
@@ -319,11 +320,11 @@ fn framing(headers: &HeaderMap, incoming: &Incoming) -> Framing {
 }
 
 /// Limits and rules for the head (httpd's `LimitRequest*`; RFC 9112 section 3.2 for `Host`).
-fn check_head(
-    head: &http::request::Parts,
-    limits: &site::Connection,
-) -> Result<(), StatusCode> {
-    let target = head.uri.path_and_query().map_or(1, |target| target.as_str().len());
+fn check_head(head: &http::request::Parts, limits: &site::Connection) -> Result<(), StatusCode> {
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or(1, |target| target.as_str().len());
     let line = head.method.as_str().len() + target + " HTTP/1.1 ".len();
     if line > limits.request_line_bytes_max {
         return Err(StatusCode::URI_TOO_LONG);
@@ -341,8 +342,7 @@ fn check_head(
             if !is_authority(value.as_bytes()) {
                 return Err(StatusCode::BAD_REQUEST);
             }
-        } else if name == header::EXPECT
-            && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
+        } else if name == header::EXPECT && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
         {
             return Err(StatusCode::EXPECTATION_FAILED);
         }

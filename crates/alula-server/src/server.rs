@@ -14,8 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use std::convert::Infallible;
+use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -69,12 +71,14 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// A server that answers by `routes` with the assembly's handlers. `hosts` are the main server and the
-    /// virtual hosts in the order of the table's ids; there is at least the main server.
+    /// virtual hosts in the order of the table's ids; there is at least the main server. `log_files` are access
+    /// logs that are open already; others are opened here.
     pub fn new(
         routes: RouteTable,
         hosts: Vec<HostSettings>,
         assembly: Box<dyn Assembly>,
         observer: Arc<dyn Observer>,
+        log_files: Vec<(PathBuf, File)>,
     ) -> Self {
         // Before the host of a request is known, the main server's settings hold.
         let timeouts = hosts.first().map_or_else(
@@ -88,7 +92,7 @@ impl Server {
             .header_read_timeout(None);
         Self {
             inner: Arc::new(Inner {
-                pipeline: Arc::new(Pipeline::new(routes, hosts, assembly, observer)),
+                pipeline: Arc::new(Pipeline::new(routes, hosts, assembly, observer, log_files)),
                 clock: Arc::new(Clock::new()),
                 engine,
                 timeouts,
@@ -121,10 +125,15 @@ impl Server {
         self.inner.stop_accepting.notify_waiters();
     }
 
-    /// Stops accepting, closes idle connections, and returns when the others are done.
-    pub async fn drain(&self) {
+    /// Accepts no more connections, and makes every response the last of its connection.
+    pub fn close_after_requests(&self) {
         self.inner.pipeline.draining.store(true, Ordering::SeqCst);
         self.stop_accepting();
+    }
+
+    /// Stops accepting, closes idle connections, and returns when the others are done.
+    pub async fn drain(&self) {
+        self.close_after_requests();
         self.inner.stir.notify_one();
         loop {
             let emptied = self.inner.empty.notified();
@@ -204,10 +213,7 @@ impl Inner {
         };
         let socket = Socket::new(stream, connection.clone());
         let service = service_fn(|request| {
-            let response = self
-                .pipeline
-                .clone()
-                .respond(request, connection.clone());
+            let response = self.pipeline.clone().respond(request, connection.clone());
             async move { Ok::<_, Infallible>(response.await) }
         });
         if let Err(error) = self

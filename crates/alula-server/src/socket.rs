@@ -60,11 +60,7 @@ impl AsyncRead for Socket {
 }
 
 impl Socket {
-    fn wrote(
-        &self,
-        cx: &Context<'_>,
-        polled: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+    fn wrote(&self, cx: &Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &polled {
             Poll::Ready(_) => self.connection.sent(),
             Poll::Pending => self.connection.waits_to_write(cx),

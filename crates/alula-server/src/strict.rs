@@ -39,7 +39,9 @@ impl RawHead {
             return;
         }
         if self.content_left > 0 {
-            let content = new.len().min(usize::try_from(self.content_left).unwrap_or(usize::MAX));
+            let content = new
+                .len()
+                .min(usize::try_from(self.content_left).unwrap_or(usize::MAX));
             self.content_left -= content as u64;
             new = &new[content..];
         }

@@ -15,3 +15,4 @@ mod sending;
 pub use cache::FileCache;
 pub use containment::Symlinks;
 pub use files::{Files, FilesSettings};
+pub use sending::file_body;

@@ -9,7 +9,8 @@ use alula_http::{Body, BodyError};
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
-use std::io::{self, IoSliceMut};
+use std::fs::File;
+use std::io::{self, IoSliceMut, Seek};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,6 +33,18 @@ pub(crate) async fn body(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::R
         )));
     }
     Ok(Body::from(read(file, offset, length).await?))
+}
+
+/// The content of a file somebody else has opened, from its position on, `length` bytes: an application's
+/// `wsgi.file_wrapper`, for one.
+pub fn file_body(mut file: File, length: u64) -> Body {
+    match file.stream_position() {
+        Ok(offset) => Body::stream(FileStream::new(Arc::new(file.into()), offset, length)),
+        Err(error) => {
+            tracing::error!(%error, "a file has no position to be sent from");
+            Body::empty()
+        }
+    }
 }
 
 /// Reads exactly `length` bytes, few enough to be held in memory.

@@ -56,7 +56,9 @@ impl std::fmt::Debug for Dispatcher {
 impl Dispatcher {
     /// A dispatcher without threads; [`Dispatcher::run`] brings them to life.
     pub fn new(settings: DispatchSettings) -> Self {
-        let seats = (0..settings.threads_max + 1).map(|_| Seat::default()).collect();
+        let seats = (0..settings.threads_max + 1)
+            .map(|_| Seat::default())
+            .collect();
         Self {
             shared: Arc::new(Shared {
                 settings,

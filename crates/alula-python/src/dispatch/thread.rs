@@ -118,7 +118,10 @@ impl Future for NextJob<'_> {
         if !self.polled {
             self.polled = true;
             let mut waker = self.shared.waker.lock();
-            if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            if !waker
+                .as_ref()
+                .is_some_and(|known| known.will_wake(cx.waker()))
+            {
                 *waker = Some(cx.waker().clone());
             }
             drop(waker);

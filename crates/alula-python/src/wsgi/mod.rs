@@ -194,7 +194,9 @@ fn is_complete_django_response(iterable: &Bound<'_, PyAny>) -> bool {
         .is_some_and(|streaming| {
             streaming.is_exact_instance_of::<pyo3::types::PyBool>()
                 && streaming.is_truthy().is_ok_and(|streaming| !streaming)
-                && iterable.hasattr(intern!(py, "_handler_class")).unwrap_or(false)
+                && iterable
+                    .hasattr(intern!(py, "_handler_class"))
+                    .unwrap_or(false)
         })
 }
 

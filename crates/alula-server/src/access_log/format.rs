@@ -3,7 +3,9 @@
 //! What a client sent is escaped as httpd does: quotes, backslashes and everything that is not printable.
 
 use super::{Entry, ResponseNotes};
-use alula_routing::site::{DurationUnit, LogField, LogFormat, LogPort, LogTime, LogToken, TimeMoment};
+use alula_routing::site::{
+    DurationUnit, LogField, LogFormat, LogPort, LogTime, LogToken, TimeMoment,
+};
 use http::{HeaderMap, StatusCode, Version};
 use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
 use std::io::Write;
@@ -265,13 +267,19 @@ fn header(line: &mut Vec<u8>, headers: &HeaderMap, name: &str) -> std::io::Resul
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    headers.get_all(http::header::COOKIE).iter().find_map(|value| {
-        value.as_bytes().split(|&byte| byte == b';').find_map(|pair| {
-            let pair = pair.trim_ascii();
-            let value = pair.strip_prefix(name.as_bytes())?;
-            value.strip_prefix(b"=")
+    headers
+        .get_all(http::header::COOKIE)
+        .iter()
+        .find_map(|value| {
+            value
+                .as_bytes()
+                .split(|&byte| byte == b';')
+                .find_map(|pair| {
+                    let pair = pair.trim_ascii();
+                    let value = pair.strip_prefix(name.as_bytes())?;
+                    value.strip_prefix(b"=")
+                })
         })
-    })
 }
 
 /// httpd's `ap_escape_logitem`.

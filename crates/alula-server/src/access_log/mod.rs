@@ -49,13 +49,13 @@ struct Gathered {
 
 impl AccessLogs {
     /// Opens the logs. One that cannot be opened is reported and loses its lines; the server goes on.
-    pub(crate) fn open(hosts: &[HostSettings]) -> Self {
+    pub(crate) fn open(hosts: &[HostSettings], mut opened: Vec<(PathBuf, File)>) -> Self {
         let mut files: Vec<Arc<LogFile>> = Vec::new();
         let mut file_of = |target: &site::LogTarget| {
             if let Some(known) = files.iter().find(|file| file.target == *target) {
                 return known.clone();
             }
-            let file = Arc::new(LogFile::open(target));
+            let file = Arc::new(LogFile::open(target, &mut opened));
             files.push(file.clone());
             file
         };
@@ -156,7 +156,10 @@ impl Entry {
             keep_alive,
             first_byte: self.clock.elapsed(),
             file: found.and_then(|found| found.file.clone()),
-            environment: found.map_or_else(|| Arc::new([]) as _, |found| found.route.environment.clone()),
+            environment: found.map_or_else(
+                || Arc::new([]) as _,
+                |found| found.route.environment.clone(),
+            ),
             handler: match found.map(|found| &found.route.action) {
                 Some(alula_routing::Action::Python(_)) => "python-program",
                 Some(alula_routing::Action::Wsgi(_)) => "wsgi-script",
@@ -190,9 +193,14 @@ impl Entry {
 }
 
 impl LogFile {
-    fn open(target: &site::LogTarget) -> Self {
+    fn open(target: &site::LogTarget, opened: &mut Vec<(PathBuf, File)>) -> Self {
         let opened = match target {
-            site::LogTarget::File(path) => OpenOptions::new().append(true).create(true).open(path),
+            site::LogTarget::File(path) => {
+                match opened.iter().position(|(known, _)| known == path) {
+                    Some(place) => Ok(opened.swap_remove(place).1),
+                    None => OpenOptions::new().append(true).create(true).open(path),
+                }
+            }
             site::LogTarget::Stderr => OpenOptions::new().append(true).open("/dev/stderr"),
             site::LogTarget::Stdout => OpenOptions::new().append(true).open("/dev/stdout"),
         };

@@ -1,0 +1,102 @@
+//! The site's applications as the template sees them: imported once, forked by way of Python.
+
+use crate::assembly;
+use alula_config::Site;
+use alula_process::template::{Application, Forked, LoadError};
+use alula_python::{ApplicationSpec, Applications};
+use alula_routing::RouteTable;
+use pyo3::prelude::*;
+use std::io;
+
+/// The applications of a site's interpreter.
+pub(crate) struct SiteApplication<'py, 'site> {
+    py: Python<'py>,
+    site: &'site Site,
+    specs: Vec<ApplicationSpec>,
+    applications: Applications,
+}
+
+impl<'py, 'site> SiteApplication<'py, 'site> {
+    pub(crate) fn new(py: Python<'py>, site: &'site Site, routes: &RouteTable) -> Self {
+        let mut specs = Vec::new();
+        for route in routes.routes() {
+            if let Some(spec) = assembly::application_spec(&route)
+                && !specs.contains(&spec)
+            {
+                specs.push(spec);
+            }
+        }
+        Self {
+            py,
+            site,
+            specs,
+            applications: Applications::default(),
+        }
+    }
+
+    /// Streams, `sys.path`, `PythonImport`: all that comes before the applications.
+    pub(crate) fn prepare(&self) -> PyResult<()> {
+        let Some(interpreter) = &self.site.interpreter else {
+            return Ok(());
+        };
+        let paths: Vec<(String, String)> = interpreter
+            .paths
+            .iter()
+            .map(|line| (line.expression.clone(), line.origin.to_string()))
+            .collect();
+        let imports: Vec<(String, Option<String>, String)> = interpreter
+            .imports
+            .iter()
+            .map(|import| {
+                (
+                    import.module.clone(),
+                    import.function.clone(),
+                    import.origin.to_string(),
+                )
+            })
+            .collect();
+        self.startup()?
+            .call_method1("prepare", (paths, imports, &interpreter.django_settings))?;
+        Ok(())
+    }
+
+    pub(crate) fn into_applications(self) -> Applications {
+        self.applications
+    }
+
+    fn startup(&self) -> PyResult<Bound<'py, PyModule>> {
+        self.py.import("alula.startup")
+    }
+}
+
+impl Application for SiteApplication<'_, '_> {
+    fn load(&mut self) -> Result<(), LoadError> {
+        let mut failed = None;
+        for spec in &self.specs {
+            if let Err(reason) = self.applications.load(self.py, spec) {
+                failed.get_or_insert(reason);
+            }
+        }
+        let unforkable = self
+            .startup()
+            .and_then(|startup| startup.call_method0("freeze")?.extract::<Option<String>>());
+        match (failed, unforkable) {
+            (Some(reason), _) => Err(LoadError::Failed(reason)),
+            (None, Ok(Some(reason))) => Err(LoadError::Unforkable(reason)),
+            (None, Ok(None)) => Ok(()),
+            (None, Err(error)) => Err(LoadError::Failed(error.to_string())),
+        }
+    }
+
+    fn fork(&mut self) -> io::Result<Forked> {
+        let forked = self
+            .py
+            .import("os")
+            .and_then(|os| os.call_method0("fork")?.extract::<u32>());
+        match forked {
+            Ok(0) => Ok(Forked::Child),
+            Ok(pid) => Ok(Forked::Parent(pid)),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! From routes to handlers: which application a Python route names, which tree a file route serves.
+
+use alula_config::Site;
+use alula_config::site::{LogLevel, VirtualHost};
+use alula_http::{Body, Handler};
+use alula_process::error_log::{ErrorLog, Level, Levels};
+use alula_python::{ApplicationSpec, Handlers, RouteSettings};
+use alula_routing::{Action, FilesRoute, PythonRoute, Route, VirtualHostId};
+use alula_server::Assembly;
+use alula_static::{FileCache, Files, FilesSettings, Symlinks};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+/// The handler an option of which names the WSGI application.
+const WSGI_HANDLER: &str = "alula.handlers.wsgi";
+/// That option: `module:callable`, or mod_python's `module::callable`.
+const WSGI_OPTIONS: [&str; 2] = ["wsgi.application", "mod_python.wsgi.application"];
+
+/// The application a route runs, if it runs one.
+pub(crate) fn application_spec(route: &Route) -> Option<ApplicationSpec> {
+    match &route.action {
+        Action::Python(python) => Some(python_spec(python)),
+        Action::Wsgi(wsgi) => Some(ApplicationSpec::WsgiScript {
+            path: wsgi.script.to_string_lossy().into_owned(),
+            callable: wsgi.callable.clone(),
+        }),
+        Action::Files(_) | Action::Status(_) => None,
+    }
+}
+
+fn python_spec(python: &PythonRoute) -> ApplicationSpec {
+    let handler = &python.handlers[0];
+    if handler.module == WSGI_HANDLER || handler.module == "mod_python.wsgi" {
+        let named = python
+            .options
+            .iter()
+            .find(|(key, _)| WSGI_OPTIONS.contains(&key.as_str()));
+        if let Some((_, application)) = named {
+            let (module, callable) = application
+                .split_once("::")
+                .or_else(|| application.split_once(':'))
+                .unwrap_or((application, "application"));
+            return ApplicationSpec::WsgiObject {
+                module: module.to_owned(),
+                callable: callable.to_owned(),
+            };
+        }
+    }
+    ApplicationSpec::Handler {
+        module: handler.module.clone(),
+        object: handler.object.clone(),
+    }
+}
+
+/// The handlers of a worker.
+pub(crate) struct WorkerAssembly {
+    python: Handlers,
+    hosts: Vec<VirtualHost>,
+    cache: FileCache,
+    multiprocess: bool,
+}
+
+impl WorkerAssembly {
+    pub(crate) fn new(site: &Site, python: Handlers, workers: usize) -> Self {
+        Self {
+            python,
+            hosts: site.servers().cloned().collect(),
+            cache: FileCache::default(),
+            multiprocess: workers > 1,
+        }
+    }
+
+    fn python(
+        &self,
+        route: &Route,
+        debug: bool,
+        options: &[(String, String)],
+        script: Option<String>,
+    ) -> Option<RouteSettings> {
+        let VirtualHostId(index) = route.virtual_host;
+        let host = self.hosts.get(index)?;
+        Some(RouteSettings {
+            application: application_spec(route)?,
+            debug,
+            options: options.to_vec(),
+            environment: route.environment.to_vec(),
+            server_name: host.server_name.clone().unwrap_or_default(),
+            server_port: host.port,
+            server_admin: host.server_admin.clone(),
+            document_root: host
+                .document_root
+                .as_ref()
+                .map(|root| root.to_string_lossy().into_owned()),
+            script_file: script,
+            multiprocess: self.multiprocess,
+        })
+    }
+}
+
+impl Assembly for WorkerAssembly {
+    fn handler(&self, route: &Route) -> Arc<dyn Handler> {
+        let settings = match &route.action {
+            Action::Files(files) => {
+                return Arc::new(Files::new(files_settings(route, files, &self.cache)));
+            }
+            Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
+            Action::Python(python) => self.python(route, python.debug, &python.options, None),
+            Action::Wsgi(wsgi) => {
+                let script = wsgi.script.to_string_lossy().into_owned();
+                self.python(route, wsgi.debug, &[], Some(script))
+            }
+        };
+        match settings {
+            Some(settings) => self.python.handler(settings),
+            None => Arc::new(alula_http::StatusHandler(
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+            )),
+        }
+    }
+
+    fn file_content(&self, file: File, length: u64) -> Body {
+        alula_static::file_body(file, length)
+    }
+}
+
+fn files_settings(route: &Route, files: &FilesRoute, cache: &FileCache) -> FilesSettings {
+    let mut settings = FilesSettings::new(&files.root);
+    settings.directory_index.clone_from(&files.directory_index);
+    settings.symlinks = match files.options {
+        options if options.follow_symlinks => Symlinks::Follow,
+        options if options.symlinks_if_owner_match => Symlinks::IfOwnerMatches,
+        _ => Symlinks::Never,
+    };
+    settings.default_charset.clone_from(&route.default_charset);
+    settings.cache = cache.clone();
+    settings
+}
+
+/// The error log of a template and its workers, which is their standard error.
+pub(crate) fn error_log(site: &Site) -> io::Result<ErrorLog> {
+    let levels = &site.main_server.log_level;
+    ErrorLog::inherited(Levels {
+        default: level(levels.default),
+        modules: levels
+            .modules
+            .iter()
+            .map(|(name, value)| (name.clone(), level(*value)))
+            .collect(),
+    })
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Emerg => Level::Emerg,
+        LogLevel::Alert => Level::Alert,
+        LogLevel::Crit => Level::Crit,
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Notice => Level::Notice,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Trace(_) => Level::Trace,
+    }
+}

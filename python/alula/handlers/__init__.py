@@ -1,0 +1,1 @@
+"""Handlers a configuration can name in `PythonHandler`."""

@@ -1,0 +1,91 @@
+"""Django's handler, without the detour through WSGI: the engine's parts become a request, a response its parts.
+
+What Django does under `WSGIHandler` it does here: signals, script prefix, middleware, closing. The environ is
+`META`, and `PATH_INFO` and `SCRIPT_NAME` in it are text already, so nothing is decoded twice.
+"""
+
+import os
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.conf import settings
+from django.core import signals
+from django.core.handlers import base
+from django.core.handlers.wsgi import WSGIRequest
+from django.urls import set_script_prefix
+
+from _alula import FileWrapper
+
+ALULA_PROTOCOL = "django"
+
+
+class Request(WSGIRequest):
+    """A request made from the engine's environ; everything but its construction is `WSGIRequest`'s."""
+
+    def __init__(self, environ):
+        path_info = environ["PATH_INFO"]
+        self.environ = self.META = environ
+        self.path_info = path_info
+        # Only the first slash goes: //a and /a are different paths.
+        self.path = environ["SCRIPT_NAME"].rstrip("/") + "/" + path_info.replace("/", "", 1)
+        self.method = environ["REQUEST_METHOD"].upper()
+        if "CONTENT_TYPE" in environ:
+            self._set_content_type_params(environ)
+        else:
+            self.content_type = ""
+            self.content_params = {}
+        # The content is complete and knows its end, so it needs no limit around it.
+        self._stream = environ["wsgi.input"]
+        self._read_started = False
+        self.resolver_match = None
+
+
+class Handler(base.BaseHandler):
+    """Answers requests; one for each interpreter."""
+
+    request_class = Request
+
+    def __init__(self):
+        super().__init__()
+        self.load_middleware()
+        self._force_script_name = settings.FORCE_SCRIPT_NAME
+
+    def __call__(self, environ):
+        """Returns `(status, reason, headers, content, close)`.
+
+        `content` is `bytes` when the response is complete, else an iterable of `bytes`. The engine calls `close`
+        when the content is out or the client is gone, always.
+        """
+        if self._force_script_name is not None:
+            environ["SCRIPT_NAME"] = self._force_script_name
+        set_script_prefix(environ["SCRIPT_NAME"])
+        signals.request_started.send(sender=self.__class__, environ=environ)
+        response = self.get_response(self.request_class(environ))
+        response._handler_class = self.__class__
+        try:
+            headers = list(response.headers.items())
+            for cookie in response.cookies.values():
+                headers.append(("Set-Cookie", cookie.OutputString()))
+            return response.status_code, response.reason_phrase, headers, self._content(response), response.close
+        except BaseException:
+            response.close()
+            raise
+
+    @staticmethod
+    def _content(response):
+        if not response.streaming:
+            return response.content
+        file = getattr(response, "file_to_stream", None)
+        if file is not None:
+            return FileWrapper(file, response.block_size)
+        return response
+
+
+def handler():
+    """The interpreter's handler: `django.setup()` and the middleware, once."""
+    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        raise ImproperlyConfigured(
+            "DJANGO_SETTINGS_MODULE is not set: write 'SetEnv DJANGO_SETTINGS_MODULE mysite.settings' beside PythonHandler"
+        )
+    django.setup(set_prefix=False)
+    return Handler()

@@ -1,0 +1,52 @@
+"""Loads what a configuration names: a WSGI script, a WSGI object, a handler.
+
+Each function returns `(protocol, callable)`; the engine calls it once for each application, in the template.
+"""
+
+import hashlib
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+
+
+def wsgi_script(path, callable_name):
+    """`WSGIScriptAlias`: the file is a module of its own, whatever its name ends in."""
+    name = "_alula_script_" + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.util.spec_from_loader(name, loader, origin=path)
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = path
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    if not hasattr(module, callable_name):
+        raise AttributeError(f"WSGI script {path!r} has no {callable_name!r}")
+    return "wsgi", getattr(module, callable_name)
+
+
+def wsgi_object(module_name, callable_name):
+    """`PythonHandler alula.handlers.wsgi` with `PythonOption wsgi.application module:callable`."""
+    target = importlib.import_module(module_name)
+    for part in callable_name.split("."):
+        target = getattr(target, part)
+    return "wsgi", target
+
+
+def handler(module_name, object_name):
+    """`PythonHandler module[::object]`."""
+    module = importlib.import_module(module_name)
+    protocol = getattr(module, "ALULA_PROTOCOL", None)
+    if protocol is None:
+        raise ImportError(
+            f"PythonHandler {module_name}: {os.path.basename(getattr(module, '__file__', '') or module_name)} is a plain "
+            "mod_python handler; this version of Alula runs django.core.handlers.modpython and alula.handlers.wsgi"
+        )
+    target = module
+    for part in object_name.split("."):
+        target = getattr(target, part)
+    return protocol, target()

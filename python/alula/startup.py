@@ -1,0 +1,103 @@
+"""Readies an interpreter: streams, `sys.path`, imports before the application, and the end of a worker.
+
+Runs in the template process, before anything of the site is imported; `worker` and `leave` run in workers.
+"""
+
+import gc
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import traceback
+
+import _alula
+
+from . import importer, streams
+
+
+def prepare(paths, imports, settings):
+    """Readies the interpreter.
+
+    `paths`: (expression, where it was written) of each `PythonPath`, in file order.
+    `imports`: (module or file, function or None, where) of each `PythonImport`.
+    `settings`: `DJANGO_SETTINGS_MODULE`, or None.
+    """
+    # Ctrl-C in a terminal reaches every process of the group; the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout = sys.__stdout__ = streams.LogStream("<stdout>")
+    sys.stderr = sys.__stderr__ = streams.LogStream("<stderr>")
+    sys.argv = ["alula"]
+    if settings:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
+    for expression, origin in paths:
+        _evaluate_path(expression, origin)
+    importer.install()
+    for module, function, origin in imports:
+        _import(module, function, origin)
+
+
+def _evaluate_path(expression, origin):
+    try:
+        path = eval(expression, {"sys": sys, "os": os})  # noqa: S307: mod_python's PythonPath is an expression
+        sys.path[:] = [os.fspath(entry) for entry in path]
+    except Exception:
+        _alula.log_line(f"{origin}: PythonPath {expression!r} cannot be evaluated\n{traceback.format_exc().rstrip()}")
+
+
+def _import(module, function, origin):
+    """Imports a module, by name or by file; a failure is logged and does not stop the server."""
+    try:
+        if os.sep in module or module.endswith(".py"):
+            name = os.path.splitext(os.path.basename(module))[0]
+            spec = importlib.util.spec_from_file_location(name, module)
+            loaded = importlib.util.module_from_spec(spec)
+            sys.modules[name] = loaded
+            spec.loader.exec_module(loaded)
+        else:
+            loaded = importlib.import_module(module)
+        if function:
+            target = loaded
+            for part in function.split("."):
+                target = getattr(target, part)
+            target()
+    except Exception:
+        _alula.log_line(f"{origin}: PythonImport {module} failed\n{traceback.format_exc().rstrip()}")
+
+
+def freeze():
+    """Takes everything loaded so far out of the garbage collector's sight, so that workers share its pages.
+
+    Returns why the process must not be forked, or None.
+    """
+    gc.collect()
+    gc.freeze()
+    threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if threads:
+        return f"the application has started threads at import: {', '.join(threads)}"
+    return None
+
+
+def worker():
+    """Readies a forked worker."""
+    import faulthandler
+
+    # A crash in a C extension then leaves the Python stack in the error log.
+    faulthandler.enable(file=2)
+
+
+def leave():
+    """What an interpreter does at its end, without tearing itself down: exit functions and streams."""
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except Exception:
+        _alula.log_line(f"an exit function failed\n{traceback.format_exc().rstrip()}")
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+    os._exit(0)
