@@ -40,19 +40,18 @@ impl Starter {
 /// Parts this process in two: a session of its own for the server, without a terminal and never to get one, standard
 /// input from nowhere. Standard output and error stay as they are until [`leave_terminal`].
 ///
-/// # Safety
-/// The process must have only one thread.
-pub unsafe fn detach() -> io::Result<Side> {
+/// # Errors
+/// When the process has more than one thread, or the system refuses.
+pub fn detach() -> io::Result<Side> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    // SAFETY: the caller promises that there is no other thread, so nothing is locked in the child.
-    if unsafe { fork() }? == Forked::Parent {
+    if fork()? == Forked::Parent {
         drop(writer);
         return Ok(Side::Command(wait(reader)?));
     }
     drop(reader);
     rustix::process::setsid()?;
-    // SAFETY: as above. The second fork: who does not lead a session never gets a terminal again.
-    if unsafe { fork() }? == Forked::Parent {
+    // The second fork: who does not lead a session never gets a terminal again.
+    if fork()? == Forked::Parent {
         // SAFETY: ends this process between the two, without running anything that belongs to the first.
         unsafe { libc::_exit(0) };
     }
@@ -87,10 +86,13 @@ enum Forked {
     Child,
 }
 
-/// # Safety
-/// The process must have only one thread.
-unsafe fn fork() -> io::Result<Forked> {
-    // SAFETY: the caller's promise.
+fn fork() -> io::Result<Forked> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other(
+            "a process with threads cannot be a daemon",
+        ));
+    }
+    // SAFETY: there is no other thread, so nothing is locked in the child.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Forked::Child),

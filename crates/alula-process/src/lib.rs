@@ -34,4 +34,4 @@ pub use listeners::{BindError, Listener};
 pub use plan::{GroupPlan, Plan, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};
 pub use scoreboard::{Row, Scoreboard, Slot, State};
-pub use worker::{Control, LogFile, Order, WorkerSeat};
+pub use worker::{Control, LogFile, Order, Orders, WorkerSeat};

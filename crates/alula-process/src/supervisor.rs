@@ -61,6 +61,32 @@ pub fn check(plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a running supervisor can be told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// TERM: end at once.
+    Stop,
+    /// WINCH: end when running requests are answered.
+    GracefulStop,
+    /// HUP: read the configuration again, then end the old workers.
+    Restart,
+    /// USR1: read the configuration again; old workers finish what they have.
+    Graceful,
+}
+
+/// Tells the supervisor with this process id.
+pub fn signal(pid: u32, signal: Signal) -> std::io::Result<()> {
+    let signal = match signal {
+        Signal::Stop => rustix::process::Signal::TERM,
+        Signal::GracefulStop => rustix::process::Signal::WINCH,
+        Signal::Restart => rustix::process::Signal::HUP,
+        Signal::Graceful => rustix::process::Signal::USR1,
+    };
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed());
+    let pid = pid.ok_or_else(|| std::io::Error::other("not a process id"))?;
+    Ok(rustix::process::kill_process(pid, signal)?)
+}
+
 /// Runs the server until it is told to stop. The process must have only this thread.
 pub fn run(plan: Plan, host: &mut dyn Host) -> Result<(), Error> {
     let log = ErrorLog::open(&plan.error_log, plan.log_levels.clone())?;

@@ -4,7 +4,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,9 +61,6 @@ pub struct WorkerSeat {
 }
 
 /// A worker's line to the supervisor; clone it where it is needed.
-///
-/// To wait for an order inside tokio: `AsyncFd::with_interest(seat.control.clone(), Interest::READABLE)`, then
-/// [`Control::order`] whenever it is readable.
 #[derive(Clone, Debug)]
 pub struct Control {
     channel: Arc<Channel>,
@@ -99,6 +97,15 @@ impl Control {
             .send(&FromWorker::Leaving(bounded(reason)), None)
     }
 
+    /// To wait for orders; must be called on a tokio runtime.
+    pub fn orders(&self) -> io::Result<Orders> {
+        let socket = UnixStream::from(self.channel.as_fd().try_clone_to_owned()?);
+        Ok(Orders {
+            readable: tokio::net::UnixStream::from_std(socket)?,
+            control: self.clone(),
+        })
+    }
+
     /// The order that has come, if one has. Never blocks. A supervisor that is gone counts as [`Order::Now`].
     pub fn order(&self) -> io::Result<Option<Order>> {
         let mut byte = [0];
@@ -120,15 +127,37 @@ impl AsFd for Control {
     }
 }
 
-impl AsRawFd for Control {
-    fn as_raw_fd(&self) -> RawFd {
-        self.channel.as_fd().as_raw_fd()
+/// The orders of a worker, one after the other.
+#[derive(Debug)]
+pub struct Orders {
+    /// The same socket, only to be waited for: tokio has no type for packets.
+    readable: tokio::net::UnixStream,
+    control: Control,
+}
+
+impl Orders {
+    /// The next order.
+    pub async fn next(&self) -> io::Result<Order> {
+        loop {
+            self.readable.readable().await?;
+            // `try_io` so that tokio learns when there was nothing to read.
+            let order = self.readable.try_io(tokio::io::Interest::READABLE, || {
+                self.control
+                    .order()?
+                    .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            });
+            match order {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scoreboard::State;
 
     fn control() -> (Channel, Control) {
         let scoreboard = Scoreboard::new(1).unwrap();
@@ -157,5 +186,30 @@ mod tests {
         let (supervisor, control) = control();
         drop(supervisor);
         assert_eq!(control.order().unwrap(), Some(Order::Now));
+    }
+
+    #[test]
+    fn orders_can_be_waited_for() {
+        let (supervisor, control) = control();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let orders = control.orders().unwrap();
+            let waiting = tokio::spawn(async move { (orders.next().await, orders.next().await) });
+            tokio::task::yield_now().await;
+            supervisor
+                .send_packet(&[Order::Graceful.byte()], None)
+                .unwrap();
+            tokio::task::yield_now().await;
+            drop(supervisor);
+            let (first, second) = waiting.await.unwrap();
+            assert_eq!(
+                (first.unwrap(), second.unwrap()),
+                (Order::Graceful, Order::Now)
+            );
+        });
+        assert_eq!(control.slot.row().state, State::Draining);
     }
 }

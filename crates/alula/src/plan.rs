@@ -1,0 +1,129 @@
+//! From a Site to what the supervisor must know of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use alula_config::Site;
+use alula_config::site::{Interpreter, LogLevel, LogLevels, LogTarget};
+use alula_process::error_log::{Level, Levels, Target};
+use alula_process::python::PythonPlan;
+use alula_process::{GroupPlan, Plan, RunAs, SiteText};
+use anyhow::{Context, Result};
+
+/// What the command line changes in a configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Overrides {
+    /// `-e`
+    pub(crate) log_level: Option<Level>,
+    /// `-X`
+    pub(crate) one_worker: bool,
+}
+
+pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
+    let json =
+        serde_json::to_vec(site).context("the configuration has a path that is not UTF-8")?;
+    let mut log_levels = levels(&site.main_server.log_level);
+    log_levels.default = overrides.log_level.unwrap_or(log_levels.default);
+    Ok(Plan {
+        site: SiteText::new(json),
+        pid_file: Some(site.pid_file.clone()),
+        error_log: target(&site.main_server.error_log),
+        log_levels,
+        log_files: log_files(site),
+        listeners: site
+            .listeners
+            .iter()
+            .map(|listener| listener.address)
+            .collect(),
+        run_as: RunAs::find(site.user.as_deref(), site.group.as_deref())?,
+        graceful_timeout: None,
+        groups: vec![group(site, overrides)],
+    })
+}
+
+fn group(site: &Site, overrides: Overrides) -> GroupPlan {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = site
+        .processes
+        .workers
+        .map_or_else(cores, |workers| workers as usize);
+    GroupPlan {
+        name: site
+            .interpreter
+            .as_ref()
+            .map_or_else(|| "front".to_owned(), |python| python.name.clone()),
+        workers: if overrides.one_worker {
+            1
+        } else {
+            workers.max(1)
+        },
+        python: site.interpreter.as_ref().map(python),
+    }
+}
+
+fn python(interpreter: &Interpreter) -> PythonPlan {
+    let pair = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
+    let mut environment: Vec<_> = interpreter.environment.iter().map(pair).collect();
+    if let Some(settings) = &interpreter.django_settings {
+        environment.push(("DJANGO_SETTINGS_MODULE".into(), settings.into()));
+    }
+    PythonPlan {
+        home: interpreter.home.clone(),
+        environment,
+        preload: interpreter.preload,
+    }
+}
+
+/// Every log file but the main error log, each once.
+fn log_files(site: &Site) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for server in site.servers() {
+        let targets = server
+            .access_logs
+            .iter()
+            .map(|log| &log.target)
+            .chain([&server.error_log]);
+        for target in targets.filter(|target| **target != site.main_server.error_log) {
+            if let LogTarget::File(path) = target
+                && !files.contains(path)
+            {
+                files.push(path.clone());
+            }
+        }
+    }
+    files
+}
+
+fn target(target: &LogTarget) -> Target {
+    match target {
+        LogTarget::File(path) => Target::File(path.clone()),
+        LogTarget::Stderr => Target::Stderr,
+        LogTarget::Stdout => Target::Stdout,
+    }
+}
+
+pub(crate) fn levels(levels: &LogLevels) -> Levels {
+    let modules = levels
+        .modules
+        .iter()
+        .map(|(name, value)| (name.clone(), level(*value)))
+        .collect();
+    Levels {
+        default: level(levels.default),
+        modules,
+    }
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Emerg => Level::Emerg,
+        LogLevel::Alert => Level::Alert,
+        LogLevel::Crit => Level::Crit,
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Notice => Level::Notice,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Trace(_) => Level::Trace,
+    }
+}
