@@ -11,10 +11,9 @@ import subprocess
 from pathlib import Path
 
 import loads
+import measure
 import prepare
 import servers
-
-FOREIGN_PERCENT_NOISY = 10
 
 
 def markdown(results, problems, options, alula):
@@ -38,7 +37,8 @@ def _how(options):
         "whole process tree for one request, with the lowest and highest round in brackets: it is the figure to "
         "compare, since requests/s and latencies depend on the load generator that shares the cores. PSS is the "
         "tree's memory after the load. A number in brackets with × is the ratio to the best peer of that column with "
-        f"as many workers. A row marked ~ ran while other work took more than {FOREIGN_PERCENT_NOISY} % of the machine."
+        "as many workers. A row marked ~ had other work beside it that took more than "
+        f"{measure.FOREIGN_PERCENT_NOISY} % of the machine, in most rounds."
     )
 
 
@@ -110,7 +110,7 @@ class Row:
         self.pss = median("pss_bytes")
         self.slow = median("slow_per_second")
         self.failed = sum(one.failed for one in figures)
-        self.noisy = median("foreign_cpu_percent") > FOREIGN_PERCENT_NOISY
+        self.noisy = median("foreign_cpu_percent") > measure.FOREIGN_PERCENT_NOISY
 
     def cells(self, load, workers, peers):
         spread = f" [{_short(self.cpu_least)}–{_short(self.cpu_most)}]"

@@ -22,6 +22,8 @@ import prepare
 import report
 import servers
 
+DISTURBED_REPEATS_MAX = 2
+
 
 def main():
     # An ended terminal or `kill` must not leave servers behind: turn it into an exception that unwinds.
@@ -98,7 +100,7 @@ def _run(options, alula, problems):
             if key in problems:
                 continue
             try:
-                figures = _measure_once(load, workers, server, alula, options)
+                figures = _measure_quietly(load, workers, server, alula, options)
             except (lifecycle.StartFailed, RuntimeError) as error:
                 problems[key] = str(error)
                 _say(f"skipped {server.name} on {load.name}, {workers} workers: {error}")
@@ -119,6 +121,17 @@ def _cases(options):
                 server = servers.SERVERS[server_name]
                 if load.app in server.serves and workers in server.workers:
                     yield load, workers, server
+
+
+def _measure_quietly(load, workers, server, alula, options):
+    """Measures again when the neighbours were busy, a bounded number of times, and keeps the quietest."""
+    best = _measure_once(load, workers, server, alula, options)
+    for _ in range(DISTURBED_REPEATS_MAX):
+        if not best.disturbed:
+            break
+        again = _measure_once(load, workers, server, alula, options)
+        best = min(best, again, key=lambda figures: figures.foreign_cpu_percent)
+    return best
 
 
 def _measure_once(load, workers, server, alula, options):
