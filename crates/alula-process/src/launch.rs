@@ -27,6 +27,7 @@ use crate::plan::SiteText;
 use crate::privileges::{RunAs, is_root};
 use crate::python::{Library, Python, PythonPlan};
 use crate::scoreboard::{Scoreboard, Slot};
+use crate::signals;
 
 /// The variable a template finds its [`Description`] in.
 const DESCRIPTION_VARIABLE: &str = "ALULA_TEMPLATE";
@@ -194,6 +195,7 @@ impl Belongings {
                 let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
                 rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
             }
+            signals::unblock_all()?;
             run_as.as_ref().map_or(Ok(()), RunAs::become_it)
         };
         // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock taken.

@@ -31,8 +31,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on the signals do not interrupt anything, they wait to be read. Programs started later get them as usual:
-    /// `Command` clears the mask.
+    /// From now on the signals do not interrupt anything, they wait to be read. Programs started later must call
+    /// [`unblock_all`] before they are executed.
     pub(crate) fn catch() -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
         // SAFETY: `sigemptyset` writes the set, which the later calls take; the numbers are valid signals.
@@ -98,6 +98,21 @@ impl Signals {
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+/// Gives a child the usual signals back. For a child between fork and exec: it only makes a system call.
+pub(crate) fn unblock_all() -> io::Result<()> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `sigemptyset` writes the set, which is then taken; nobody asks for the old mask.
+    let result = unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut())
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(result))
     }
 }
 

@@ -314,7 +314,7 @@ impl Supervisor {
     fn reap(&mut self) {
         let now = Instant::now();
         loop {
-            match rustix::process::waitpid(None, WaitOptions::NOHANG) {
+            match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     let ending = Ending::new(status);
                     if !self

@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags};
 
 use super::{Python, PythonError};
 use crate::privileges::{RunAs, is_root};
+use crate::signals;
 
 /// A Python that has not answered by then hangs (a dead network disk).
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -83,10 +84,13 @@ fn ask(executable: &Path, run_as: Option<&RunAs>) -> io::Result<(ExitStatus, Str
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    if let Some(run_as) = run_as.filter(|_| is_root()).cloned() {
-        // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock taken.
-        unsafe { command.pre_exec(move || run_as.become_it()) };
-    }
+    let run_as = run_as.filter(|_| is_root()).cloned();
+    let prepare = move || {
+        signals::unblock_all()?;
+        run_as.as_ref().map_or(Ok(()), RunAs::become_it)
+    };
+    // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock taken.
+    unsafe { command.pre_exec(prepare) };
     let mut child = command.spawn()?;
     let status = wait(&mut child)?;
     // Both texts are far smaller than a pipe holds, so a child never waits for us to read.
