@@ -4,10 +4,13 @@
 //! computed once for each combination and kept.
 #![forbid(unsafe_code)]
 
-pub use alula_config::site;
-
+mod cache;
+mod compose;
+mod mapping;
 mod route;
+mod sections;
 mod table;
+mod virtual_host;
 
 pub use route::{
     Access, Action, FilesRoute, Found, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,

@@ -1,34 +1,217 @@
 //! The table a request is looked up in.
+//!
+//! 1. `<Location>`s that fit the path. If they make Python answer, that is all: files are never looked at (mod_python skips
+//!    map-to-storage there).
+//! 2. The path is mapped to a file or script.
+//! 3. `<Directory>` and `<Files>` that fit the file; those of a script are known beforehand.
+//!
+//! The numbers of everything that fit make a key, and the key has a route.
 
-use crate::{Found, Route, VirtualHostId};
+use crate::cache::{Cache, Entry, Key};
+use crate::compose;
+use crate::mapping::{Mapped, Mappings, prefix_length};
+use crate::route::{Action, Found, Route, VirtualHostId};
+use crate::sections::Sections;
+use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
+use alula_config::site::{DirectorySettings, MappingTarget, SectionPattern, VirtualHost};
+use alula_http::path::merge_slashes;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A site, compiled for look-up. Shared by all threads.
 #[derive(Debug)]
-pub struct RouteTable {}
+pub struct RouteTable {
+    virtual_hosts: VirtualHosts,
+    /// By [`VirtualHostId`].
+    servers: Vec<Server>,
+    cache: Cache,
+}
+
+#[derive(Debug)]
+struct Server {
+    /// In force outside sections.
+    settings: DirectorySettings,
+    sections: Sections,
+    mappings: Mappings,
+}
 
 impl RouteTable {
-    /// Compiles a site.
-    pub fn new(_site: &Site) -> Self {
-        Self {}
+    /// Compiles a site, and makes the routes that its `Location`s and aliases lead to.
+    pub fn new(site: &Site) -> Self {
+        let table = Self {
+            virtual_hosts: VirtualHosts::new(site),
+            servers: site
+                .servers()
+                .map(|server| Server::new(site, server))
+                .collect(),
+            cache: Cache::default(),
+        };
+        for (id, server) in site.servers().enumerate() {
+            for path in foreseen_paths(site, server) {
+                table.find(VirtualHostId(id), path.as_bytes());
+            }
+        }
+        table
     }
 
     /// The virtual host for a connection's local address and the authority asked for (`Host`, port allowed).
-    pub fn virtual_host(&self, _local: SocketAddr, _host: Option<&[u8]>) -> VirtualHostId {
-        VirtualHostId(0)
+    pub fn virtual_host(&self, local: SocketAddr, host: Option<&[u8]>) -> VirtualHostId {
+        self.virtual_hosts.find(local, host)
     }
 
     /// The route for a path: percent-decoded, dot segments removed, slashes not merged.
-    #[allow(clippy::unimplemented)]
-    pub fn find(&self, _host: VirtualHostId, _path: &[u8]) -> Found {
-        unimplemented!("being written")
+    pub fn find(&self, host: VirtualHostId, path: &[u8]) -> Found {
+        // An id comes from `virtual_host`; a wrong one is the main server.
+        let host = if host.0 < self.servers.len() {
+            host
+        } else {
+            VirtualHostId(0)
+        };
+        let server = &self.servers[host.0];
+        let merged = merge_slashes(path);
+        let mut key = Key::new();
+        key.push(host.0);
+        server.sections.locations(&merged, |index| key.push(index));
+        let entry = self
+            .cache
+            .get(&key)
+            .unwrap_or_else(|| self.by_location(host, &key));
+        if let Entry::Route(route) = entry {
+            return found(route, None, path);
+        }
+        let mapped = server.mappings.find(&merged);
+        let mapped_number = match mapped {
+            Mapped::By { index, .. } => index,
+            Mapped::DocumentRoot => server.mappings.mappings.len(),
+            Mapped::Nowhere => server.mappings.mappings.len() + 1,
+        };
+        let locations = key.as_slice().len();
+        let file = server.mappings.file(mapped, &merged);
+        // Sections are numbered from 0, so this cannot be taken for one.
+        key.push(u32::MAX as usize);
+        key.push(mapped_number);
+        if let Some(file) = &file {
+            server.sections.file(file, |index| key.push(index));
+        }
+        let route = match self.cache.get(&key) {
+            Some(Entry::Route(route)) => route,
+            _ => self.by_file(host, &key, locations, mapped),
+        };
+        found(route, file.map(path_buf), path)
     }
 
     /// Every route made so far, by id. Most are made by [`RouteTable::new`]; a combination of sections nobody
     /// foresaw is made when first asked for.
     pub fn routes(&self) -> Vec<Arc<Route>> {
-        Vec::new()
+        self.cache.routes()
     }
+
+    /// What a new combination of locations leads to.
+    fn by_location(&self, host: VirtualHostId, key: &Key) -> Entry {
+        let server = &self.servers[host.0];
+        let settings = server.overlaid(&key.as_slice()[1..]);
+        let in_location =
+            compose::python_handlers(&settings).is_some_and(|list| list.location.is_some());
+        let entry = if in_location {
+            let route = compose::route(host, &settings, Mapped::Nowhere, &server.mappings);
+            Entry::Route(self.cache.intern(route))
+        } else {
+            Entry::NeedsFile
+        };
+        self.cache.insert(key, &entry);
+        entry
+    }
+
+    /// What a new combination of locations, mapping and file sections leads to.
+    fn by_file(
+        &self,
+        host: VirtualHostId,
+        key: &Key,
+        locations: usize,
+        mapped: Mapped,
+    ) -> Arc<Route> {
+        let server = &self.servers[host.0];
+        let numbers = key.as_slice();
+        let mut fitting = numbers[locations + 2..].to_vec();
+        if let Some(script) = server.script(mapped) {
+            server.sections.file(script, |index| {
+                fitting.push(u32::try_from(index).unwrap_or(u32::MAX))
+            });
+        }
+        fitting.extend_from_slice(&numbers[1..locations]);
+        let settings = server.overlaid(&fitting);
+        let route = self
+            .cache
+            .intern(compose::route(host, &settings, mapped, &server.mappings));
+        self.cache.insert(key, &Entry::Route(route.clone()));
+        route
+    }
+}
+
+impl Server {
+    fn new(site: &Site, server: &VirtualHost) -> Self {
+        let inherited = match server.origin {
+            Some(_) => site.main_server.sections.as_slice(),
+            None => &[],
+        };
+        Self {
+            settings: server.settings.clone(),
+            sections: Sections::new(inherited.iter().chain(&server.sections)),
+            mappings: Mappings::new(server),
+        }
+    }
+
+    /// The settings outside sections with those of sections laid over, in order.
+    fn overlaid(&self, sections: &[u32]) -> DirectorySettings {
+        let mut settings = self.settings.clone();
+        for &index in sections {
+            settings.overlay(&self.sections.get(index as usize).settings);
+        }
+        settings
+    }
+
+    /// The WSGI script a path was mapped to.
+    fn script(&self, mapped: Mapped) -> Option<&[u8]> {
+        let Mapped::By { index, .. } = mapped else {
+            return None;
+        };
+        match &self.mappings.mappings[index].target {
+            MappingTarget::WsgiScript { script, .. } => Some(script.as_os_str().as_encoded_bytes()),
+            MappingTarget::Files(_) => None,
+        }
+    }
+}
+
+fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8]) -> Found {
+    let prefix = match &route.action {
+        Action::Python(python) => python.django_root.as_deref(),
+        Action::Wsgi(wsgi) => Some(wsgi.script_name.as_str()),
+        Action::Files(_) | Action::Status(_) => None,
+    };
+    let script_name_len = prefix
+        .and_then(|prefix| prefix_length(path, prefix.as_bytes()))
+        .unwrap_or(0);
+    Found {
+        route,
+        file,
+        script_name_len,
+    }
+}
+
+fn path_buf(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+/// Paths whose routes are wanted at start: applications are loaded for them.
+fn foreseen_paths<'s>(site: &'s Site, server: &'s VirtualHost) -> impl Iterator<Item = &'s str> {
+    let sections = site.main_server.sections.iter().chain(&server.sections);
+    let locations = sections.filter_map(|section| match &section.pattern {
+        SectionPattern::Location(path) => Some(path.as_str()),
+        _ => None,
+    });
+    let mapped = server.url_map.iter().map(|mapping| mapping.url.as_str());
+    ["/"].into_iter().chain(locations).chain(mapped)
 }

@@ -24,7 +24,7 @@ fn alias(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
         );
         scope.warn(url.span, message, None);
     }
-    if url.text.len() > 1 && url.text.ends_with('/') && !path.text.ends_with('/') {
+    if url.text.ends_with('/') && !path.text.ends_with('/') {
         let message =
             "Alias: a URL that ends with a slash and a path that does not are joined without one";
         let hint = format!("Alias {} {}/", url.text, path.text);

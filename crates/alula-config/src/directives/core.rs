@@ -302,9 +302,7 @@ fn options(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
         .filter(|word| word.text.starts_with(['+', '-']))
         .count();
     if signed != 0 && signed != args.words.len() {
-        return Err(Problem::new(
-            "Either all Options must start with + or -, or no Option may.",
-        ));
+        return Err(Problem::new("either all must start with + or -, or none"));
     }
     let (mut add, mut remove) = (DirectoryOptions::default(), DirectoryOptions::default());
     for word in args.words {
@@ -312,7 +310,8 @@ fn options(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
             Some(name) => (&mut remove, name),
             None => (&mut add, word.text.trim_start_matches('+')),
         };
-        option(set, name).ok_or_else(|| Problem::at(word, format!("Illegal option {name}")))?;
+        option(set, name)
+            .ok_or_else(|| Problem::at(word, format!("there is no option {name:?}")))?;
     }
     let change = if signed == 0 {
         OptionsChange::Replace(add)

@@ -25,7 +25,7 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
     },
     SectionEntry {
         name: "DirectoryMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::DirectoryMatch,
-        doc: "Settings for files in directories whose path, with a trailing slash, fits a regular expression.",
+        doc: "Settings for files in whose path a regular expression is found; a directory's path ends with a slash.",
     },
     SectionEntry {
         name: "Files", syntax: "name | ~ regex", contexts: FILES_CONTEXTS, kind: SectionKind::Files,

@@ -25,7 +25,7 @@ pub enum SectionPattern {
     Directory(String),
     /// `<Directory /home/*/www>`: shell wildcards that do not cross `/`.
     DirectoryGlob(String),
-    /// `<DirectoryMatch re>` and `<Directory ~ re>`: searched in the directory's path with a trailing slash.
+    /// `<DirectoryMatch re>` and `<Directory ~ re>`: searched in the whole file path; a directory's ends with a slash.
     DirectoryMatch(String),
     /// `<Files name>`: the base name.
     Files(String),
@@ -35,7 +35,7 @@ pub enum SectionPattern {
     FilesMatch(String),
     /// `<Location /path>`: on a path-segment boundary. `/a/` does not match `/a`.
     Location(String),
-    /// `<Location /a/*>`: shell wildcards that do not cross `/`, the whole path or a prefix that ends before `/`.
+    /// `<Location /a/*>`: shell wildcards that do not cross `/`, for the whole path: `/a/b` fits, `/a/b/c` does not.
     LocationGlob(String),
     /// `<LocationMatch re>` and `<Location ~ re>`: searched in the path.
     LocationMatch(String),

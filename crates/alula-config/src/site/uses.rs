@@ -1,12 +1,13 @@
 //! Which parts of a configuration use Python, and the one interpreter they add up to.
 //!
-//! A section of the main server counts once, under the main server's name, also when virtual hosts inherit it: mod_python would
-//! name it after whichever virtual host answers, but then no section could serve two hosts from one interpreter.
+//! A section of the main server counts under the main server's name, also where virtual hosts inherit it: mod_python would
+//! name it after whichever virtual host answers, but then no section could serve two hosts from one interpreter. What
+//! a virtual host changes for it (`SetEnv`) still counts.
 
 use super::draft::Draft;
 use super::{
     DirectorySettings, HandlerChoice, Interpreter, MappingTarget, Origin, PythonPathLine, Section,
-    SectionPattern, VirtualHost,
+    SectionPattern, UrlMapping, VirtualHost,
 };
 use crate::diagnostic::Severity;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub(super) fn interpreter(
     let (name, first) = names.first()?;
     if let Some((other, origin)) = names.iter().find(|(other, _)| other != name) {
         let message = format!(
-            "two interpreters arise: {name:?} from line {first} and {other:?} from here; \
+            "two interpreters arise: {name:?} on {first} and {other:?} here; \
              a configuration can have one for now"
         );
         let hint = format!("PythonInterpreter {name} outside all sections puts both in one");
@@ -69,41 +70,25 @@ pub(super) fn interpreter(
 fn find(draft: &Draft, servers: &[VirtualHost]) -> Vec<Use> {
     let mut uses = Vec::new();
     for (index, server) in servers.iter().enumerate() {
-        let inherited = if index == 0 {
-            &[]
-        } else {
-            servers[0].sections.as_slice()
-        };
-        let finder = Finder {
-            name: default_name(index, server),
-            server,
-            sections: inherited.iter().chain(&server.sections).collect(),
-        };
-        finder.server_level(&draft.servers[index].settings, &mut uses);
-        for section in &server.sections {
-            let settings = finder.in_force(&section.pattern);
-            finder.section(section, settings, &mut uses);
-        }
-        for mapping in &draft.servers[index].url_map {
-            if let MappingTarget::WsgiScript { script, .. } = &mapping.target {
-                let location = SectionPattern::Location(mapping.url.clone());
-                let mut settings = finder.in_force(&location);
-                let folder = script
-                    .parent()
-                    .map(|folder| folder.to_string_lossy().into_owned());
-                let directory = SectionPattern::Directory(folder.unwrap_or_default());
-                settings.overlay(&finder.in_force(&directory));
-                uses.push(finder.found(settings, mapping.origin.clone()));
-            }
+        let own = Finder::new(index, server, &servers[0]);
+        own.server_level(&draft.servers[index].settings, &mut uses);
+        own.sections(&server.sections, &mut uses);
+        own.scripts(&draft.servers[index].url_map, &mut uses);
+        if index > 0 {
+            let inherited = Finder {
+                name: MAIN.to_owned(),
+                ..own
+            };
+            inherited.server_level(&draft.servers[0].settings, &mut uses);
+            inherited.sections(&servers[0].sections, &mut uses);
+            inherited.scripts(&draft.servers[0].url_map, &mut uses);
         }
     }
     uses
 }
 
-fn default_name(index: usize, server: &VirtualHost) -> String {
-    let name = server.server_name.clone().filter(|_| index > 0);
-    name.unwrap_or_else(|| "main_interpreter".to_owned())
-}
+/// mod_python's name for the interpreter of the main server.
+const MAIN: &str = "main_interpreter";
 
 struct Finder<'a> {
     name: String,
@@ -112,7 +97,45 @@ struct Finder<'a> {
     sections: Vec<&'a Section>,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(index: usize, server: &'a VirtualHost, main: &'a VirtualHost) -> Self {
+        let inherited = if index == 0 {
+            &[]
+        } else {
+            main.sections.as_slice()
+        };
+        let name = server.server_name.clone().filter(|_| index > 0);
+        Self {
+            name: name.unwrap_or_else(|| MAIN.to_owned()),
+            server,
+            sections: inherited.iter().chain(&server.sections).collect(),
+        }
+    }
+
+    fn sections(&self, sections: &[Section], uses: &mut Vec<Use>) {
+        for section in sections {
+            let settings = self.in_force(&section.pattern);
+            self.section(section, settings, uses);
+        }
+    }
+
+    fn scripts(&self, url_map: &[UrlMapping], uses: &mut Vec<Use>) {
+        for mapping in url_map {
+            let MappingTarget::WsgiScript { script, .. } = &mapping.target else {
+                continue;
+            };
+            let folder = script
+                .parent()
+                .map(|folder| folder.to_string_lossy().into_owned());
+            let directory = SectionPattern::Directory(folder.unwrap_or_default());
+            let location = SectionPattern::Location(mapping.url.clone());
+            let mut settings = self.server.settings.clone();
+            self.lay_over(&mut settings, &directory);
+            self.lay_over(&mut settings, &location);
+            uses.push(self.found(settings, mapping.origin.clone()));
+        }
+    }
+
     fn server_level(&self, own: &DirectorySettings, uses: &mut Vec<Use>) {
         let concerned = own.python.handlers.is_some() || own.handler == Some(HandlerChoice::Python);
         self.use_of(concerned, self.server.settings.clone(), uses);
@@ -159,12 +182,16 @@ impl Finder<'_> {
     /// The server's settings with those sections laid over that certainly apply wherever `pattern` does.
     fn in_force(&self, pattern: &SectionPattern) -> DirectorySettings {
         let mut settings = self.server.settings.clone();
+        self.lay_over(&mut settings, pattern);
+        settings
+    }
+
+    fn lay_over(&self, settings: &mut DirectorySettings, pattern: &SectionPattern) {
         for section in &self.sections {
             if covers(&section.pattern, pattern) {
                 settings.overlay(&section.settings);
             }
         }
-        settings
     }
 }
 

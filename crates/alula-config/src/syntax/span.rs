@@ -46,11 +46,11 @@ impl Sources {
         &self.files[file.0].path
     }
 
-    /// Every file's path, each once, in reading order.
+    /// Every file's path, each once, in reading order; `-C` and `-c` are no files.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = Vec::new();
         for source in &self.files {
-            if !paths.contains(&source.path) {
+            if source.path.is_absolute() && !paths.contains(&source.path) {
                 paths.push(source.path.clone());
             }
         }

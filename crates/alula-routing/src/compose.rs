@@ -1,0 +1,87 @@
+//! Settings to a route: who answers, who may see it, what it is given.
+
+use crate::mapping::{Mapped, Mappings};
+use crate::route::{
+    Access, Action, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
+};
+use alula_config::site::{DirectorySettings, HandlerChoice, HandlerList, MappingTarget};
+use http::StatusCode;
+use std::path::PathBuf;
+
+/// httpd's since 2.4.54.
+const BODY_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// The Python handlers in force, when Python answers.
+pub(crate) fn python_handlers(settings: &DirectorySettings) -> Option<&HandlerList> {
+    // Without a PythonHandler, mod_python declines and the file is served.
+    let list = settings.python.handlers.as_ref();
+    list.filter(|_| settings.handler == Some(HandlerChoice::Python))
+}
+
+pub(crate) fn route(
+    host: VirtualHostId,
+    settings: &DirectorySettings,
+    mapped: Mapped,
+    mappings: &Mappings,
+) -> Route {
+    Route {
+        // The cache numbers it.
+        id: RouteId(0),
+        virtual_host: host,
+        action: action(settings, mapped, mappings),
+        access: Access {
+            require: settings.access.clone(),
+            order: settings.order.clone(),
+        },
+        body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
+        environment: settings.environment().into(),
+        default_charset: settings.default_charset.clone().flatten(),
+    }
+}
+
+fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> Action {
+    if let Some(list) = python_handlers(settings) {
+        return Action::Python(python(settings, list));
+    }
+    let root = match mapped {
+        Mapped::By { index, .. } => {
+            let mapping = &mappings.mappings[index];
+            match &mapping.target {
+                // SetHandler None does not undo a WSGIScriptAlias, as in httpd. Nor does default-handler: in httpd it
+                // would send the script's source.
+                MappingTarget::WsgiScript { script, callable } => {
+                    let url = String::from_utf8_lossy(&mapping.url);
+                    return Action::Wsgi(WsgiRoute {
+                        script: script.clone(),
+                        script_name: url.trim_end_matches('/').to_owned(),
+                        callable: callable.clone(),
+                        debug: settings.python.debug == Some(true),
+                    });
+                }
+                MappingTarget::Files(root) => PathBuf::from(root),
+            }
+        }
+        Mapped::DocumentRoot => mappings.document_root.clone().unwrap_or_default(),
+        Mapped::Nowhere => return Action::Status(StatusCode::NOT_FOUND),
+    };
+    Action::Files(FilesRoute {
+        root,
+        directory_index: settings
+            .directory_index
+            .clone()
+            .unwrap_or_else(|| vec!["index.html".to_owned()]),
+        options: settings.options(),
+    })
+}
+
+fn python(settings: &DirectorySettings, list: &HandlerList) -> PythonRoute {
+    let options = settings.python.options();
+    let root = options.iter().find(|(key, _)| key == "django.root");
+    PythonRoute {
+        handlers: list.handlers.clone(),
+        debug: settings.python.debug == Some(true),
+        django_root: root.map(|(_, root)| root.clone()),
+        location: list.location.clone(),
+        options,
+    }
+}

@@ -1,0 +1,197 @@
+//! Which sections fit a request, in the order they apply.
+//!
+//! 1. `<Directory>` by number of path components, the main server's before the virtual host's, then file order
+//! 2. `<DirectoryMatch>` and `<Directory ~>` in file order
+//! 3. `<Files>` and `<FilesMatch>` in file order, then those inside matching directories
+//! 4. `<Location>` and `<LocationMatch>` in file order
+//!
+//! Later ones win. That is why `<Location>` beats `<Directory>`, and why `<Location "/media">` must stand after `<Location "/">`.
+
+use alula_config::site::{DirectorySettings, Section, SectionPattern};
+use alula_config::{glob, regex_bytes};
+use regex::bytes::Regex;
+
+/// A section ready to be matched.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub settings: DirectorySettings,
+    matcher: Matcher,
+    /// `<Files>` inside a `<Directory>`.
+    files: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Matcher {
+    /// A path and everything below it.
+    Below(Box<[u8]>),
+    /// Shell wildcards for a directory with so many components, and everything below it.
+    BelowGlob(Box<[u8]>, usize),
+    /// Shell wildcards for the whole text; `path` says whether `/` is special.
+    Glob {
+        pattern: Box<[u8]>,
+        path: bool,
+    },
+    Equal(Box<[u8]>),
+    Regex(Regex),
+    /// A pattern that does not compile; `alula-config` lets none through.
+    Never,
+}
+
+/// All sections of a server, the main server's included, in the order they apply.
+#[derive(Debug, Default)]
+pub(crate) struct Sections {
+    all: Vec<Compiled>,
+    directories: Vec<usize>,
+    files: Vec<usize>,
+    locations: Vec<usize>,
+}
+
+impl Sections {
+    pub(crate) fn new<'s>(sections: impl Iterator<Item = &'s Section>) -> Self {
+        let mut compiled = Self::default();
+        for section in sections {
+            let index = compiled.add(section);
+            match &section.pattern {
+                pattern if pattern.is_directory() => compiled.directories.push(index),
+                pattern if pattern.is_location() => compiled.locations.push(index),
+                _ => compiled.files.push(index),
+            }
+        }
+        let all = &compiled.all;
+        // Regular expressions last; the sort is stable, so file order decides among equals.
+        compiled
+            .directories
+            .sort_by_key(|&index| all[index].matcher.depth());
+        compiled
+    }
+
+    fn add(&mut self, section: &Section) -> usize {
+        let files = section.files.iter().map(|inner| self.add(inner)).collect();
+        self.all.push(Compiled {
+            settings: section.settings.clone(),
+            matcher: Matcher::new(&section.pattern),
+            files,
+        });
+        self.all.len() - 1
+    }
+
+    pub(crate) fn get(&self, index: usize) -> &Compiled {
+        &self.all[index]
+    }
+
+    /// Calls `hit` for each `<Location>` that fits a path whose slashes are merged.
+    pub(crate) fn locations(&self, path: &[u8], mut hit: impl FnMut(usize)) {
+        for &index in &self.locations {
+            if self.all[index].matcher.fits(path) {
+                hit(index);
+            }
+        }
+    }
+
+    /// Calls `hit` for each `<Directory>` and then each `<Files>` that fits a file path.
+    pub(crate) fn file(&self, path: &[u8], mut hit: impl FnMut(usize)) {
+        let name = path.rsplit(|&c| c == b'/').next().unwrap_or_default();
+        for &index in &self.directories {
+            if self.all[index].matcher.fits(path) {
+                hit(index);
+            }
+        }
+        // A directory has no base name.
+        if name.is_empty() {
+            return;
+        }
+        let nested = self
+            .directories
+            .iter()
+            .filter(|&&index| !self.all[index].files.is_empty());
+        let nested = nested.filter(|&&index| self.all[index].matcher.fits(path));
+        for &index in self
+            .files
+            .iter()
+            .chain(nested.flat_map(|&index| &self.all[index].files))
+        {
+            if self.all[index].matcher.fits(name) {
+                hit(index);
+            }
+        }
+    }
+}
+
+impl Matcher {
+    fn new(pattern: &SectionPattern) -> Self {
+        let bytes = |text: &str| text.as_bytes().into();
+        match pattern {
+            SectionPattern::Directory(path) | SectionPattern::Location(path) => {
+                Self::Below(bytes(path))
+            }
+            SectionPattern::DirectoryGlob(path) => {
+                Self::BelowGlob(bytes(path), components(path.as_bytes()))
+            }
+            SectionPattern::Files(name) => Self::Equal(bytes(name)),
+            SectionPattern::FilesGlob(name) => Self::Glob {
+                pattern: bytes(name),
+                path: false,
+            },
+            SectionPattern::LocationGlob(path) => Self::Glob {
+                pattern: bytes(path),
+                path: true,
+            },
+            SectionPattern::DirectoryMatch(regex)
+            | SectionPattern::FilesMatch(regex)
+            | SectionPattern::LocationMatch(regex) => {
+                regex_bytes(regex).map_or(Self::Never, Self::Regex)
+            }
+        }
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Self::Below(path) => components(path),
+            Self::BelowGlob(_, depth) => *depth,
+            _ => usize::MAX,
+        }
+    }
+
+    fn fits(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Below(path) => is_below(path, text),
+            Self::BelowGlob(pattern, depth) => {
+                first_components(text, *depth).is_some_and(|start| glob::fits(pattern, start, true))
+            }
+            Self::Glob { pattern, path } => glob::fits(pattern, text, *path),
+            Self::Equal(name) => **name == *text,
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Never => false,
+        }
+    }
+}
+
+/// Whether `text` is `path` or below it: `/a` holds `/a` and `/a/b`, not `/ab`; `/a/` does not hold `/a`.
+fn is_below(path: &[u8], text: &[u8]) -> bool {
+    match text.strip_prefix(path) {
+        Some(rest) => rest.is_empty() || path.ends_with(b"/") || rest[0] == b'/',
+        None => false,
+    }
+}
+
+/// The number of components: `/` has none.
+fn components(path: &[u8]) -> usize {
+    path.split(|&c| c == b'/')
+        .filter(|part| !part.is_empty())
+        .count()
+}
+
+/// The start of a path with so many components, without a trailing slash.
+fn first_components(path: &[u8], count: usize) -> Option<&[u8]> {
+    let mut slashes = path
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| **c == b'/')
+        .map(|(at, _)| at);
+    slashes.next()?;
+    for _ in 1..count {
+        slashes.next()?;
+    }
+    let end = slashes.next().unwrap_or(path.len());
+    Some(&path[..end])
+}
