@@ -30,14 +30,14 @@ fn apply(scope: &mut Scope, directive: &Directive) {
     if words.len() < entry.args.min || words.len() > entry.args.max {
         let message = format!("{} {}", entry.name, entry.args.describe());
         let hint = format!("{} {}", entry.name, entry.syntax);
-        return error(scope, name.span, message, Some(hint));
+        return error(scope, name.span, message, Some(&hint));
     }
     match entry.apply {
         Apply::WhileReading => {}
         Apply::Ignored(reason) => note_once(scope, entry, name.span, reason),
         Apply::Run(run) => {
             if let Err(problem) = run(scope, &Args { name, words }) {
-                report(scope, entry.name, name.span, problem);
+                report(scope, entry.name, name.span, &problem);
             }
         }
     }
@@ -58,7 +58,7 @@ fn without_comment<'w>(scope: &mut Scope, entry: &Entry, words: &'w [Word]) -> &
     };
     let message = format!("{}: comment after the arguments", entry.name);
     if scope.draft.options.strict {
-        let hint = "put the comment on a line of its own".to_owned();
+        let hint = "put the comment on a line of its own";
         error(scope, words[at].span, message, Some(hint));
     } else {
         scope.warn(
@@ -83,7 +83,7 @@ fn unknown(scope: &mut Scope, name: &Word, words: &[Word]) {
     }
     if let Some(hint) = known::not_yet(&name.text) {
         let message = format!("{} is known to httpd, not supported yet", name.text);
-        return error(scope, name.span, message, hint.map(str::to_owned));
+        return error(scope, name.span, message, hint);
     }
     let message = format!("invalid command {:?}", name.text);
     let hint = if name
@@ -96,7 +96,7 @@ fn unknown(scope: &mut Scope, name: &Word, words: &[Word]) {
     } else {
         nearest::directive(&name.text).map(|nearest| format!("did you mean {nearest}?"))
     };
-    error(scope, name.span, message, hint);
+    error(scope, name.span, message, hint.as_deref());
 }
 
 fn enter(scope: &mut Scope, section: &Section) {
@@ -113,7 +113,7 @@ fn enter(scope: &mut Scope, section: &Section) {
         return error(scope, name.span, message, None);
     }
     if let Err(problem) = open(scope, entry, section) {
-        report(scope, &format!("<{}>", entry.name), name.span, problem);
+        report(scope, &format!("<{}>", entry.name), name.span, &problem);
     }
 }
 
@@ -160,17 +160,20 @@ fn unknown_section(scope: &mut Scope, name: &Word) {
         scope,
         name.span,
         format!("invalid section <{}>", name.text),
-        hint,
+        hint.as_deref(),
     );
 }
 
-fn report(scope: &mut Scope, name: &str, span: Span, problem: Problem) {
+fn report(scope: &mut Scope, name: &str, span: Span, problem: &Problem) {
     let message = format!("{name}: {}", problem.message);
-    error(scope, problem.span.unwrap_or(span), message, problem.hint);
+    error(
+        scope,
+        problem.span.unwrap_or(span),
+        message,
+        problem.hint.as_deref(),
+    );
 }
 
-fn error(scope: &mut Scope, span: Span, message: String, hint: Option<String>) {
-    scope
-        .draft
-        .report(Severity::Error, span, message, hint.as_deref());
+fn error(scope: &mut Scope, span: Span, message: String, hint: Option<&str>) {
+    scope.draft.report(Severity::Error, span, message, hint);
 }

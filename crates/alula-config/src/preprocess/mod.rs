@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
                 self.lenient(span, message);
             }
         }
-        self.expand(rest)
+        self.expand(&rest)
     }
 
     fn close(&mut self, name: &Word, alone: bool, open: &mut Vec<Frame>, nodes: &mut Vec<Node>) {
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
     /// Carries out what acts while reading; everything else goes into the tree.
     fn directive(&mut self, name: Word, rest: Line) -> Vec<Node> {
         self.modules.used(&name.text, false);
-        let rest = self.expand(rest);
+        let rest = self.expand(&rest);
         let words = rest.words();
         match name.text.to_ascii_lowercase().as_str() {
             "define" => self.define(&name, &words),
@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expand(&mut self, line: Line) -> Line {
+    fn expand(&mut self, line: &Line) -> Line {
         let (line, undefined) = self.variables.expand(line);
         for (name, span) in undefined {
             let message = format!("${{{name}}} is not defined and stays as it is");

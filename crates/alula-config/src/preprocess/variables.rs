@@ -59,7 +59,7 @@ impl<'a> Variables<'a> {
     }
 
     /// Replaces each `${NAME}`; returns the undefined ones, which stay. A value is not searched again.
-    pub(super) fn expand(&self, line: Line) -> (Line, Vec<(String, Span)>) {
+    pub(super) fn expand(&self, line: &Line) -> (Line, Vec<(String, Span)>) {
         let mut chars = Vec::with_capacity(line.chars.len());
         let mut undefined = Vec::new();
         let mut rest = line.chars.as_slice();

@@ -2,8 +2,8 @@
 
 use super::draft::{AccessLogDraft, Draft, ServerDraft};
 use super::{
-    AccessLog, Connection, Listener, LogFormat, LogLevels, LogTarget, MappingTarget, Processes,
-    Site, UrlMapping, VirtualHost, VirtualHostAddress,
+    AccessLog, Connection, Listener, LogFormat, LogTarget, MappingTarget, Processes, Site,
+    UrlMapping, VirtualHost, VirtualHostAddress,
 };
 use super::{check, uses};
 use crate::diagnostic::Severity;
@@ -139,7 +139,7 @@ fn virtual_host(
             .log_level
             .clone()
             .or_else(|| inherited.map(|main| main.log_level.clone()))
-            .unwrap_or_else(LogLevels::default),
+            .unwrap_or_default(),
         access_logs,
         document_root: server
             .document_root
