@@ -4,6 +4,9 @@
 //! computed once for each combination and kept.
 #![forbid(unsafe_code)]
 
+/// The Site's own types, where the router passes them on: log formats, limits of connections.
+pub use alula_config::site;
+
 mod cache;
 mod compose;
 mod mapping;
