@@ -101,6 +101,7 @@ class Row:
             return statistics.median(getattr(one, field) for one in figures)
 
         self.server = server
+        self.rounds = len(figures)
         self.requests = median("requests_per_second")
         self.cpu = median("cpu_us_per_request")
         self.cpu_least = min(one.cpu_us_per_request for one in figures)
@@ -113,7 +114,7 @@ class Row:
         self.noisy = median("foreign_cpu_percent") > measure.FOREIGN_PERCENT_NOISY
 
     def cells(self, load, workers, peers):
-        spread = f" [{_short(self.cpu_least)}–{_short(self.cpu_most)}]"
+        spread = f" [{_short(self.cpu_least)}–{_short(self.cpu_most)}]" if self.rounds > 1 else ""
         cells = [
             self.server + (" ~" if self.noisy else ""),
             str(workers),
