@@ -208,10 +208,10 @@ impl<S: Subscriber> Layer<S> for ErrorLog {
 
 /// The log file could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the error log {path:?}: {source}")]
+#[error("cannot open the error log {path:?}: {reason}")]
 pub struct OpenError {
     path: PathBuf,
-    source: io::Error,
+    reason: io::Error,
 }
 
 fn open(target: &Target) -> Result<File, OpenError> {
@@ -229,7 +229,7 @@ fn open(target: &Target) -> Result<File, OpenError> {
             io::stdout().as_fd().try_clone_to_owned().map(File::from),
         ),
     };
-    opened.map_err(|source| OpenError { path, source })
+    opened.map_err(|reason| OpenError { path, reason })
 }
 
 fn module_of<'a>(metadata: &Metadata<'a>) -> &'a str {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::listeners::Listener;
 use crate::plan::SiteText;
 use crate::scoreboard::Scoreboard;
-use crate::worker::LogFile;
+use crate::worker::{Control, LogFile, WorkerSeat};
 
 /// The numbers of the descriptors, as written by the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,21 @@ impl Inheritance {
             listeners,
             log_files,
             role: description.role,
+        })
+    }
+
+    /// What a worker takes of it. The control socket is its own, not the one inherited.
+    pub(crate) fn seat(self, worker: u64, slot: usize, control: OwnedFd) -> io::Result<WorkerSeat> {
+        let slot = self.scoreboard.slot(slot);
+        slot.set_pid(std::process::id());
+        Ok(WorkerSeat {
+            worker,
+            site: self.site,
+            listeners: self.listeners,
+            log_files: self.log_files,
+            control: Control::new(control, slot.clone())?,
+            slot,
+            scoreboard: self.scoreboard,
         })
     }
 }

@@ -29,13 +29,13 @@ pub(crate) struct Bound {
 
 /// An address could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", reason(source))]
+#[error("cannot listen on {address}: {}", in_words(reason))]
 pub struct BindError {
     address: SocketAddr,
-    source: io::Error,
+    reason: io::Error,
 }
 
-fn reason(error: &io::Error) -> String {
+fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there already".to_owned(),
         io::ErrorKind::AddrNotAvailable => "no network interface has this address".to_owned(),
@@ -60,9 +60,9 @@ pub(crate) fn bind(
         let beside_ipv4 = addresses
             .iter()
             .any(|other| other.is_ipv4() && other.port() == wanted.port());
-        let listener = bind_one(wanted, beside_ipv4).map_err(|source| BindError {
+        let listener = bind_one(wanted, beside_ipv4).map_err(|reason| BindError {
             address: wanted,
-            source,
+            reason,
         })?;
         bound.push(Arc::new(Bound { wanted, listener }));
     }

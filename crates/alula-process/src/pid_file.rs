@@ -25,21 +25,21 @@ pub enum PidFileError {
     #[error("already running (pid {0})")]
     AlreadyRunning(u32),
     /// It cannot be written.
-    #[error("cannot write the PidFile {path:?}: {source}")]
+    #[error("cannot write the PidFile {path:?}: {reason}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
 impl PidFile {
     /// Writes and locks the file.
     pub(crate) fn create(path: &Path) -> Result<Self, PidFileError> {
-        let io_error = |source| PidFileError::Io {
+        let io_error = |reason| PidFileError::Io {
             path: path.to_owned(),
-            source,
+            reason,
         };
         let opened = OpenOptions::new()
             .read(true)

@@ -52,10 +52,10 @@ pub enum PythonError {
         link: PathBuf,
         target: PathBuf,
     },
-    #[error("cannot run {executable:?}: {source}")]
+    #[error("cannot run {executable:?}: {reason}")]
     CannotRun {
         executable: PathBuf,
-        source: io::Error,
+        reason: io::Error,
     },
     #[error("{executable:?} does not start: {reason}")]
     DoesNotStart { executable: PathBuf, reason: String },

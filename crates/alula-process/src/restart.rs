@@ -60,7 +60,7 @@ impl fmt::Display for Ending {
             Self::Exited(code) => write!(f, "exited with status {code}"),
             Self::Signaled { signal, core } => {
                 write!(f, "was killed by {}", signal_name(signal))?;
-                f.write_str(if core { " (core dumped)" } else { "" })
+                f.write_str(if core { ", core dumped" } else { "" })
             }
             Self::Unknown => f.write_str("ended, nobody knows how"),
         }
@@ -69,18 +69,18 @@ impl fmt::Display for Ending {
 
 fn signal_name(signal: i32) -> String {
     let name = match signal {
-        libc::SIGABRT => "SIGABRT, it gave up",
-        libc::SIGBUS => "SIGBUS, bad memory access",
-        libc::SIGFPE => "SIGFPE, arithmetic error",
+        libc::SIGABRT => "SIGABRT (it gave up)",
+        libc::SIGBUS => "SIGBUS (bad memory access)",
+        libc::SIGFPE => "SIGFPE (arithmetic error)",
         libc::SIGHUP => "SIGHUP",
-        libc::SIGILL => "SIGILL, illegal instruction",
+        libc::SIGILL => "SIGILL (illegal instruction)",
         libc::SIGINT => "SIGINT",
-        libc::SIGKILL => "SIGKILL, perhaps by the kernel for lack of memory",
+        libc::SIGKILL => "SIGKILL (by hand, or the kernel was out of memory)",
         libc::SIGQUIT => "SIGQUIT",
-        libc::SIGSEGV => "SIGSEGV, segmentation fault",
-        libc::SIGSYS => "SIGSYS, forbidden system call",
+        libc::SIGSEGV => "SIGSEGV (segmentation fault)",
+        libc::SIGSYS => "SIGSYS (forbidden system call)",
         libc::SIGTERM => "SIGTERM",
-        libc::SIGXCPU => "SIGXCPU, out of CPU time",
+        libc::SIGXCPU => "SIGXCPU (out of CPU time)",
         other => return format!("signal {other}"),
     };
     name.to_owned()
@@ -209,11 +209,11 @@ mod tests {
         check(3 << 8, "exited with status 3");
         check(
             libc::SIGSEGV | 0x80,
-            "was killed by SIGSEGV, segmentation fault (core dumped)",
+            "was killed by SIGSEGV (segmentation fault), core dumped",
         );
         check(
             libc::SIGKILL,
-            "was killed by SIGKILL, perhaps by the kernel for lack of memory",
+            "was killed by SIGKILL (by hand, or the kernel was out of memory)",
         );
         check(42, "was killed by signal 42");
         assert_eq!(Ending::Unknown.to_string(), "ended, nobody knows how");

@@ -3,6 +3,7 @@
 //! It stays single-threaded, and it is the parent of its workers, so it is the one that learns how they end. When its
 //! control socket closes it ends; its workers then become the supervisor's children and go on serving.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -12,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use crate::inheritance::{Inheritance, Role};
 use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
 use crate::plan::SiteText;
-use crate::worker::{Control, WorkerSeat};
+use crate::worker::WorkerSeat;
 
 /// The Python side of a template.
 pub trait Application {
@@ -65,20 +66,24 @@ pub fn run(
     inherited: Inherited,
     application: &mut dyn Application,
 ) -> io::Result<Option<WorkerSeat>> {
-    let Inheritance {
-        control,
-        scoreboard,
-        site,
-        listeners,
-        log_files,
-        role,
-    } = inherited.0;
-    let Role::Template { preload } = role else {
+    name_process(c"alula-template");
+    match live(inherited.0, application) {
+        // The supervisor went away while we were telling it something.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+        other => other,
+    }
+}
+
+fn live(
+    inheritance: Inheritance,
+    application: &mut dyn Application,
+) -> io::Result<Option<WorkerSeat>> {
+    let Role::Template { preload } = inheritance.role else {
         return Err(io::Error::other(
             "this process was not started as a template",
         ));
     };
-    let control = Channel::new(control);
+    let control = Channel::new(inheritance.control.try_clone()?);
     control.send(&load(application, preload), None)?;
 
     let mut children = Vec::new();
@@ -93,39 +98,27 @@ pub fn run(
         };
         match application.fork() {
             Ok(Forked::Child) => {
-                let slot = scoreboard.slot(slot);
-                let control = Control::new(socket, slot.clone())?;
-                return Ok(Some(WorkerSeat {
-                    worker,
-                    site,
-                    listeners,
-                    log_files,
-                    slot,
-                    scoreboard,
-                    control,
-                }));
+                name_process(c"alula-worker");
+                return inheritance.seat(worker, slot, socket).map(Some);
             }
             Ok(Forked::Parent(pid)) => {
                 drop(socket);
-                scoreboard.slot(slot).set_pid(pid);
                 let child = Child::new(worker, pid)?;
-                control.send(
-                    &FromTemplate::Started { worker, pid },
-                    Some(child.pidfd.as_fd()),
-                )?;
+                let started = FromTemplate::Started { worker, pid };
+                control.send(&started, Some(child.pidfd.as_fd()))?;
                 children.push(child);
             }
             Err(error) => {
-                control.send(
-                    &FromTemplate::ForkFailed {
-                        worker,
-                        error: bounded(&error.to_string()),
-                    },
-                    None,
-                )?;
+                let error = bounded(&error.to_string());
+                control.send(&FromTemplate::ForkFailed { worker, error }, None)?;
             }
         }
     }
+}
+
+/// What `top` shows. Only cosmetics, so a failure does not matter.
+fn name_process(name: &CStr) {
+    let _ = rustix::thread::set_name(name);
 }
 
 fn load(application: &mut dyn Application, preload: bool) -> FromTemplate {

@@ -14,21 +14,24 @@ use anyhow::{Context, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overrides {
     /// `-e`
-    pub(crate) log_level: Option<Level>,
+    pub(crate) log_level: Option<LogLevel>,
     /// `-X`
     pub(crate) one_worker: bool,
 }
 
 pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
+    let mut site = site.clone();
+    if let Some(level) = overrides.log_level {
+        site.main_server.log_level.default = level;
+    }
+    let site = &site;
     let json =
         serde_json::to_vec(site).context("the configuration has a path that is not UTF-8")?;
-    let mut log_levels = levels(&site.main_server.log_level);
-    log_levels.default = overrides.log_level.unwrap_or(log_levels.default);
     Ok(Plan {
         site: SiteText::new(json),
         pid_file: Some(site.pid_file.clone()),
         error_log: target(&site.main_server.error_log),
-        log_levels,
+        log_levels: levels(&site.main_server.log_level),
         log_files: log_files(site),
         listeners: site
             .listeners

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use alula_config::site::LogLevel;
 use alula_config::{Diagnostic, LoadOptions, Loaded};
-use alula_process::error_log::Level;
 use anyhow::{Context, Result};
 
 use crate::command_line::{LevelName, Source};
@@ -54,6 +54,10 @@ pub(crate) struct ConfigurationError(pub(crate) Vec<Diagnostic>);
 
 impl std::fmt::Display for ConfigurationError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What concerns no line does not begin with a file's name.
+        if self.0.first().is_some_and(|first| first.place.is_none()) {
+            f.write_str("alula: ")?;
+        }
         f.write_str(&text(&self.0))
     }
 }
@@ -69,7 +73,7 @@ pub(crate) fn text(diagnostics: &[Diagnostic]) -> String {
         .join("\n")
 }
 
-impl From<LevelName> for Level {
+impl From<LevelName> for LogLevel {
     fn from(name: LevelName) -> Self {
         match name {
             LevelName::Emerg => Self::Emerg,
@@ -80,7 +84,7 @@ impl From<LevelName> for Level {
             LevelName::Notice => Self::Notice,
             LevelName::Info => Self::Info,
             LevelName::Debug => Self::Debug,
-            LevelName::Trace1 => Self::Trace,
+            LevelName::Trace1 => Self::Trace(1),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn probe(executable: &Path, run_as: Option<&RunAs>) -> Result<Python,
     let executable = executable.to_owned();
     let (status, answer, complaint) = match ask(&executable, run_as) {
         Ok(answered) => answered,
-        Err(source) => return Err(PythonError::CannotRun { executable, source }),
+        Err(reason) => return Err(PythonError::CannotRun { executable, reason }),
     };
     if !status.success() {
         let last_line = complaint.lines().rev().find(|line| !line.trim().is_empty());

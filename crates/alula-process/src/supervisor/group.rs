@@ -67,10 +67,12 @@ impl Group {
 
     fn judge_incoming(&mut self, now: Instant) -> Option<String> {
         let incoming = self.incoming.as_ref()?;
-        if self.serving.is_some() {
+        if let Some(serving) = &self.serving {
+            // Old workers that cannot import either are no better; the new ones at least show the newest error.
             let failed_import = incoming
                 .load_error
                 .as_deref()
+                .filter(|_| serving.load_error.is_none())
                 .map(|error| format!("the import failed: {error}"));
             let trouble = failed_import.or_else(|| incoming.hopeless().map(str::to_owned));
             if trouble.is_some() {

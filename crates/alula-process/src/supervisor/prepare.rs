@@ -26,8 +26,8 @@ pub enum Error {
     PidFile(#[from] PidFileError),
     #[error(transparent)]
     ErrorLog(#[from] error_log::OpenError),
-    #[error("cannot open the log file {path:?}: {source}")]
-    LogFile { path: PathBuf, source: io::Error },
+    #[error("cannot open the log file {path:?}: {reason}")]
+    LogFile { path: PathBuf, reason: io::Error },
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -37,7 +37,13 @@ pub enum Error {
     #[error("{group}: {reason}; see the error log")]
     Start { group: String, reason: String },
     #[error("the system refused: {0}")]
-    System(#[from] io::Error),
+    System(io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }
 
 /// A plan that will work.
@@ -99,7 +105,7 @@ fn open_log_files(paths: Vec<PathBuf>) -> Result<Vec<(PathBuf, File)>, Error> {
     for path in paths {
         match OpenOptions::new().append(true).create(true).open(&path) {
             Ok(file) => files.push((path, file)),
-            Err(source) => return Err(Error::LogFile { path, source }),
+            Err(reason) => return Err(Error::LogFile { path, reason }),
         }
     }
     Ok(files)

@@ -189,7 +189,7 @@ fn an_import_that_fails_changes_nothing() {
         server.signal(libc::SIGUSR1);
         server.wait_for_log(match import {
             "fails" => "the old workers go on: the import failed: No module named 'mysite'",
-            _ => "was killed by SIGSEGV, segmentation fault before the application was imported",
+            _ => "was killed by SIGSEGV (segmentation fault) before the application was imported",
         });
         server.wait_until("the old template alone", || server.children().len() == 1);
         assert_eq!(server.worker_pids(2), pids);

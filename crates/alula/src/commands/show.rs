@@ -17,7 +17,7 @@ pub(crate) fn version(build: bool) {
             "Architecture:   {pointer_bits}-bit {}",
             std::env::consts::ARCH
         ));
-        answer("Server MPM:     alula\n  threaded:     yes\n  forked:       yes");
+        answer("Server MPM:     workers forked from a template");
         answer(if cfg!(debug_assertions) {
             "Server built:   debug"
         } else {

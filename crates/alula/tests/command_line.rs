@@ -1,0 +1,186 @@
+//! What a person at a terminal sees: exit codes, messages, and a daemon that comes and goes.
+//!
+//! The site has no Python, so nothing but the program is needed.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+struct Site {
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let site = Self { folder };
+        let root = site.folder.path().display();
+        let text = format!(
+            "ServerRoot {root}\nPidFile {root}/pid\nErrorLog {root}/error_log\nStartServers 2\n{more}\n"
+        );
+        std::fs::write(site.file(), text).unwrap();
+        site
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("site.conf")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alula"));
+        command
+            .args(arguments)
+            .arg("-f")
+            .arg(self.file())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command; returns its exit code, standard output and standard error.
+    fn alula(&self, arguments: &[&str]) -> (i32, String, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // For a test that has failed half-way.
+        self.alula(&["-k", "stop"]);
+    }
+}
+
+/// An address nobody uses now. Each call has a host of its own, so that nobody uses it later either.
+fn free_address() -> SocketAddr {
+    static HOSTS: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, high, low, HOSTS.fetch_add(1, Ordering::Relaxed));
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+#[test]
+fn a_good_configuration_is_ok() {
+    let site = Site::new("Listen 127.0.0.1:8080");
+    for arguments in [["check"], ["-t"]] {
+        let (code, stdout, stderr) = site.alula(&arguments);
+        assert_eq!(
+            (code, stdout.as_str(), stderr.as_str()),
+            (0, "", "Syntax OK\n")
+        );
+    }
+    let (code, stdout, _) = site.alula(&["check", "--json"]);
+    assert_eq!((code, stdout.as_str()), (0, "[]\n"));
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_place_and_code_1() {
+    let site = Site::new("Listn 127.0.0.1:8080");
+    for arguments in [["check"], ["run"], ["-t"], ["reload"]] {
+        let (code, _, stderr) = site.alula(&arguments);
+        assert_eq!(code, 1, "{arguments:?}");
+        assert!(stderr.contains("site.conf:5:1: "), "{stderr}");
+    }
+    let (code, stdout, _) = site.alula(&["check", "--json"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("\"line\": 5"), "{stdout}");
+}
+
+#[test]
+fn the_user_and_the_python_are_checked_too() {
+    let check = |more: &str, expected: &str| {
+        let site = Site::new(&format!("Listen 127.0.0.1:8080\n{more}"));
+        let (code, _, stderr) = site.alula(&["check"]);
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.ends_with(expected), "{stderr}");
+    };
+    check(
+        "User no-such-user",
+        "alula: User: no user \"no-such-user\" on this machine\n",
+    );
+    check(
+        "PythonHome /tmp\n<Location /app>\nSetHandler mod_python\nPythonHandler app\n</Location>",
+        "alula: PythonHome: there is no bin/python3 in \"/tmp\"\n",
+    );
+}
+
+#[test]
+fn a_daemon_comes_and_goes() {
+    let address = free_address();
+    let site = Site::new(&format!("Listen {address}"));
+    let (code, stdout, stderr) = site.alula(&["-k", "start"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        stdout,
+        format!("alula: ready, http://{address}/ (2 workers)\n")
+    );
+    let pid = std::fs::read_to_string(site.folder.path().join("pid")).unwrap();
+
+    let again = format!("alula: already running (pid {})\n", pid.trim());
+    assert_eq!(
+        site.alula(&["-k", "start"]),
+        (0, String::new(), again.clone())
+    );
+    assert_eq!(site.alula(&["run"]), (1, String::new(), again));
+    for arguments in [
+        &["reload"][..],
+        &["-k", "graceful"],
+        &["restart"],
+        &["stop"],
+    ] {
+        let result = site.alula(arguments);
+        assert_eq!(result, (0, String::new(), String::new()), "{arguments:?}");
+    }
+    assert!(!site.folder.path().join("pid").exists());
+    let log = std::fs::read_to_string(site.folder.path().join("error_log")).unwrap();
+    assert!(log.ends_with("stopped\n"), "{log}");
+}
+
+#[test]
+fn a_server_that_does_not_run_cannot_be_stopped() {
+    let site = Site::new(&format!("Listen {}", free_address()));
+    let (code, _, stderr) = site.alula(&["stop"]);
+    assert_eq!(code, 1);
+    assert!(stderr.starts_with("alula: not running"), "{stderr}");
+    // httpd does not mind.
+    let (code, _, stderr) = site.alula(&["-k", "stop"]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (0, "alula (no pid file) not running\n")
+    );
+}
+
+#[test]
+fn a_taken_port_is_one_line_and_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let site = Site::new(&format!("Listen {address}"));
+    let expected =
+        format!("alula: cannot listen on {address}: another process listens there already\n");
+    for arguments in [&["run"][..], &["-k", "start"]] {
+        let result = site.alula(arguments);
+        assert_eq!(result, (1, String::new(), expected.clone()));
+    }
+}
+
+#[test]
+fn run_stays_and_says_where_it_listens() {
+    let addresses = [free_address(), free_address()];
+    let site = Site::new(&format!("Listen {}\nListen {}", addresses[0], addresses[1]));
+    let mut command = site.command(&["run"]);
+    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    for address in addresses {
+        let line = lines.next().unwrap().unwrap();
+        assert_eq!(line, format!("alula: ready, http://{address}/ (2 workers)"));
+    }
+    assert_eq!(site.alula(&["stop"]).0, 0);
+    assert!(process.wait().unwrap().success());
+}
