@@ -17,6 +17,9 @@ use modules::Modules;
 use std::path::{Path, PathBuf};
 use variables::Variables;
 
+/// How long a variable may be; `Define A ${A}${A}` doubles.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
 /// The lines that take part, as a tree.
 pub(crate) struct Preprocessed {
     pub nodes: Vec<Node>,
@@ -119,7 +122,7 @@ impl<'a> Reader<'a> {
         while let Some(line) = lines.next() {
             match Statement::parse(&line) {
                 Statement::Directive { name, rest } => {
-                    let made = self.directive(name, rest);
+                    let made = self.directive(name, &rest);
                     innermost(&mut open, &mut nodes).extend(made);
                 }
                 Statement::Open {
@@ -127,7 +130,7 @@ impl<'a> Reader<'a> {
                     rest,
                     closing,
                 } => {
-                    let rest = self.check_open(&name, rest, closing);
+                    let rest = self.check_open(&name, &rest, closing);
                     let words = rest.words();
                     match self.condition(&name, &words) {
                         Some(false) => self.skip(&name, &mut lines),
@@ -150,7 +153,7 @@ impl<'a> Reader<'a> {
         nodes
     }
 
-    fn check_open(&mut self, name: &Word, rest: Line, closing: Closing) -> Line {
+    fn check_open(&mut self, name: &Word, rest: &Line, closing: Closing) -> Line {
         match closing {
             Closing::Closed => {}
             Closing::Missing => {
@@ -164,7 +167,7 @@ impl<'a> Reader<'a> {
                 self.lenient(span, message);
             }
         }
-        self.expand(&rest)
+        self.expand(rest)
     }
 
     fn close(&mut self, name: &Word, alone: bool, open: &mut Vec<Frame>, nodes: &mut Vec<Node>) {
@@ -220,9 +223,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Carries out what acts while reading; everything else goes into the tree.
-    fn directive(&mut self, name: Word, rest: Line) -> Vec<Node> {
+    fn directive(&mut self, name: Word, rest: &Line) -> Vec<Node> {
         self.modules.used(&name.text, false);
-        let rest = self.expand(&rest);
+        let rest = self.expand(rest);
         let words = rest.words();
         match name.text.to_ascii_lowercase().as_str() {
             "define" => self.define(&name, &words),
@@ -251,6 +254,10 @@ impl<'a> Reader<'a> {
                     variable.span,
                     "Define: a variable's name may not hold \":\"".into(),
                 );
+            }
+            [_, value] if value.text.len() > VALUE_BYTES_MAX => {
+                let message = format!("Define: a value may have {VALUE_BYTES_MAX} bytes");
+                self.error(value.span, message);
             }
             [variable] => self.variables.define(&variable.text, ""),
             [variable, value] => self.variables.define(&variable.text, &value.text),
