@@ -6,6 +6,7 @@ directives work in every virtualenv and several servers can run side by side.
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from harness import raw, venvs, waiting
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
 STOP_SECONDS = 10
+# For each process of the server: what leaks without end must fail its own test, not the machine.
+ADDRESS_SPACE_BYTES_MAX = 4 << 30
 
 PRELUDE = """\
 ServerRoot "@tmp@"
@@ -75,6 +78,7 @@ class Server:
                 env=self.environment,
                 cwd=self.tmp,
                 start_new_session=True,
+                preexec_fn=limit_memory,
             )
 
     def _accepts(self):
@@ -147,6 +151,10 @@ class Server:
     def report(self):
         log = f"--- httpd.conf\n{read(self.config)}\n--- error.log\n{read(self.error_log)}"
         return f"{log}\n--- stdout and stderr\n{read(self.output)}"
+
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES_MAX, ADDRESS_SPACE_BYTES_MAX))
 
 
 def free_port():
