@@ -13,10 +13,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags};
 
 use crate::error_log::ErrorLog;
 use crate::front;
@@ -25,6 +24,7 @@ use crate::listeners::Bound;
 use crate::messages::Channel;
 use crate::plan::SiteText;
 use crate::privileges::{RunAs, is_root};
+use crate::process::Process;
 use crate::python::{Library, Python, PythonPlan};
 use crate::scoreboard::{Scoreboard, Slot};
 use crate::signals;
@@ -47,32 +47,6 @@ loader.exec_module(module)
 sys.modules['_alula'] = module
 module.main(os.environ.pop('ALULA_TEMPLATE'))
 ";
-
-/// A process, by a handle that never means another one.
-#[derive(Debug)]
-pub(crate) struct Process {
-    pub(crate) pid: Pid,
-    pidfd: OwnedFd,
-}
-
-impl Process {
-    pub(crate) fn new(pid: Pid, pidfd: OwnedFd) -> Self {
-        Self { pid, pidfd }
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        // It fails only when the process is gone, which is what it was to be told.
-        let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        let ended = rustix::event::poll(
-            &mut [PollFd::new(&self.pidfd, PollFlags::IN)],
-            Some(&Timespec::default()),
-        );
-        ended == Ok(1)
-    }
-}
 
 /// What all children of a generation are given.
 #[derive(Debug)]

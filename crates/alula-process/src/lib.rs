@@ -17,6 +17,7 @@ mod listeners;
 mod messages;
 mod plan;
 mod privileges;
+mod process;
 mod restart;
 mod scoreboard;
 mod signals;

@@ -45,8 +45,6 @@ pub(crate) enum FromTemplate {
     Started {
         /// The number given in the request.
         worker: u64,
-        /// Its process.
-        pid: u32,
     },
     /// The fork itself failed.
     ForkFailed {

@@ -104,7 +104,7 @@ fn live(
             Ok(Forked::Parent(pid)) => {
                 drop(socket);
                 let child = Child::new(worker, pid)?;
-                let started = FromTemplate::Started { worker, pid };
+                let started = FromTemplate::Started { worker };
                 control.send(&started, Some(child.pidfd.as_fd()))?;
                 children.push(child);
             }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::launch::Process;
 use crate::messages::{Channel, FromWorker};
+use crate::process::Process;
 use crate::restart::Ending;
 use crate::scoreboard::Slot;
 use crate::worker::Order;

@@ -3,15 +3,17 @@
 //! It keeps itself alive as long as it is tended: dead workers and a dead template are started again. Whether it shall
 //! live is decided by its group.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
 use super::child::{Child, Stage};
-use crate::launch::{Belongings, Process};
+use crate::launch::Belongings;
 use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
 use crate::plan::GroupPlan;
+use crate::process::Process;
 use crate::python::{Library, Python};
 use crate::restart::{Backoff, Ending};
 use crate::worker::Order;
@@ -166,7 +168,7 @@ impl Generation {
                     worker: number,
                     slot: slot.index(),
                 };
-                template.send(&fork, Some(std::os::fd::AsFd::as_fd(&theirs)))?;
+                template.send(&fork, Some(theirs.as_fd()))?;
                 Ok((channel, None))
             }),
             None => {
@@ -241,7 +243,7 @@ impl Generation {
     fn heard_from_template(
         &mut self,
         message: FromTemplate,
-        descriptor: Option<std::os::fd::OwnedFd>,
+        descriptor: Option<OwnedFd>,
         now: Instant,
     ) {
         let name = &self.plan.name;
@@ -260,16 +262,7 @@ impl Generation {
                 // Nothing failed, and nothing to wait for: a new one without the application takes its place.
                 self.template = None;
             }
-            FromTemplate::Started { worker, pid } => {
-                let pid = Pid::from_raw(pid.cast_signed());
-                let worker = self
-                    .workers
-                    .iter_mut()
-                    .find(|candidate| candidate.number == worker);
-                if let (Some(worker), Some(pid), Some(pidfd)) = (worker, pid, descriptor) {
-                    worker.process = Some(Process::new(pid, pidfd));
-                }
-            }
+            FromTemplate::Started { worker } => self.worker_started(worker, descriptor),
             FromTemplate::ForkFailed { worker, error } => {
                 self.last_words = format!("cannot fork: {error}");
                 tracing::error!("{name}: {}", self.last_words);
@@ -278,6 +271,17 @@ impl Generation {
             FromTemplate::Exited { worker, status } => {
                 self.worker_ended(worker, Ending::from_raw(status), now)
             }
+        }
+    }
+
+    fn worker_started(&mut self, number: u64, pidfd: Option<OwnedFd>) {
+        let worker = self
+            .workers
+            .iter_mut()
+            .find(|worker| worker.number == number);
+        if let (Some(worker), Some(pidfd), Some(template)) = (worker, pidfd, &self.template) {
+            // One that has ended meanwhile is no process any more; how it ended is told next.
+            worker.process = Process::claimed(pidfd, template.process.pid).ok();
         }
     }
 

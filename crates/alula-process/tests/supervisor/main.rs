@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(filter: Option<&str>) -> ExitCode {
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 14] = [
         (
             "workers_serve_and_a_stop_leaves_nothing_behind",
             workers_serve_and_a_stop_leaves_nothing_behind,
@@ -46,6 +46,14 @@ fn run(filter: Option<&str>) -> ExitCode {
         (
             "a_graceful_restart_loses_nothing",
             a_graceful_restart_loses_nothing,
+        ),
+        (
+            "a_restart_may_change_the_number_of_workers",
+            a_restart_may_change_the_number_of_workers,
+        ),
+        (
+            "restarts_and_crashes_leak_no_descriptor",
+            restarts_and_crashes_leak_no_descriptor,
         ),
         (
             "a_bad_configuration_changes_nothing",
@@ -167,6 +175,38 @@ fn a_graceful_restart_loses_nothing() {
         "{}",
         server.log()
     );
+}
+
+fn a_restart_may_change_the_number_of_workers() {
+    let server = Server::start(&Shape::python(1));
+    let [first] = server.worker_pids(1)[..] else {
+        panic!()
+    };
+    server.change_shape(&Shape::python(3));
+    server.rotate_log();
+    server.signal(libc::SIGUSR1);
+    // The log is a new file: this is the first ready in it.
+    server.wait_for_log("(3 workers, generation 2)");
+    server.wait_gone(&[first]);
+    server.worker_pids(3);
+    server.change_shape(&Shape::fronts(1));
+    server.signal(libc::SIGUSR1);
+    server.wait_for_log("(1 workers, generation 3)");
+    server.wait_until("one front alone", || server.children().len() == 1);
+    assert_eq!(server.worker_pids(1), server.children());
+}
+
+fn restarts_and_crashes_leak_no_descriptor() {
+    let server = Server::start(&Shape::python(2));
+    let before = server.descriptors();
+    for _ in 0..3 {
+        let generation = server.generation();
+        server.say("crash");
+        server.signal(libc::SIGUSR1);
+        server.wait_until("the new generation", || server.generation() > generation);
+    }
+    server.wait_until("the end of the old", || server.descriptors() == before);
+    server.worker_pids(2);
 }
 
 fn a_bad_configuration_changes_nothing() {

@@ -230,6 +230,20 @@ impl Server {
             .collect()
     }
 
+    /// How many descriptors the supervisor has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let pid = self.process.borrow().id();
+        std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .unwrap()
+            .count()
+    }
+
+    /// Moves the error log away, as logrotate does.
+    pub(crate) fn rotate_log(&self) {
+        let path = self.folder.path();
+        std::fs::rename(path.join("error_log"), path.join("error_log.1")).unwrap();
+    }
+
     pub(crate) fn wait(&self) -> ExitStatus {
         let mut status = None;
         self.wait_until("the end of the supervisor", || {
@@ -264,9 +278,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let process = self.process.get_mut();
-        let _ = process.kill();
-        let _ = process.wait();
+        // Its workers are waited for, so that no test leaves one behind.
+        if self.process.get_mut().try_wait().unwrap().is_none() {
+            self.signal(libc::SIGTERM);
+            let _ = self.process.get_mut().wait();
+        }
     }
 }
 
