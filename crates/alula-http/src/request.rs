@@ -3,9 +3,10 @@
 use crate::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version};
+use std::any::Any;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a handler returns.
 pub type Response = http::Response<Body>;
@@ -30,7 +31,7 @@ impl Scheme {
 }
 
 /// The two ends of the connection a request arrived on; one for all requests of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Peer {
     /// Our end.
     pub local: SocketAddr,
@@ -38,6 +39,20 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// Plain or TLS.
     pub scheme: Scheme,
+    /// What a handler has made of the above and wants to find again at the connection's next request.
+    pub kept: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Peer {
+    /// A connection's ends.
+    pub fn new(local: SocketAddr, remote: SocketAddr, scheme: Scheme) -> Self {
+        Self {
+            local,
+            remote,
+            scheme,
+            kept: OnceLock::new(),
+        }
+    }
 }
 
 /// A request, mapped to a handler.
@@ -53,10 +68,9 @@ pub struct Request {
     pub path: Bytes,
     /// The query after `?` as received, without the `?`; `None` when there is no `?`.
     pub query: Option<Bytes>,
-    /// The header fields.
+    /// The header fields. `Host` is the authority the client asked for, an absolute-form target's included
+    /// (RFC 9112 section 3.2.2).
     pub headers: HeaderMap,
-    /// The authority the client asked for, port included: `Host`, or the absolute-form target's.
-    pub authority: Option<Bytes>,
     /// The file the path was translated to (httpd's `r->filename`), for handlers that serve files.
     pub file: Option<PathBuf>,
     /// The length of the leading part of [`Request::path`] that is the script's name (`SCRIPT_NAME`).

@@ -14,7 +14,6 @@ use pyo3::types::PyDict;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::oneshot;
 
 /// What to load.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -230,7 +229,7 @@ impl Job {
             Ok(ready) => ready,
             Err(error) => {
                 let response = call.failure(py, &Client::of(&self.request), &error);
-                let _ = self.reply.send(response);
+                self.reply.send(response);
                 return;
             }
         };
@@ -242,8 +241,7 @@ impl Job {
                 django::run(py, call, handler.bind(py), self.request, self.reply);
             }
             Err(traceback) => {
-                let _ = self
-                    .reply
+                self.reply
                     .send(failure::response(traceback, call.settings.debug));
             }
         }
@@ -270,24 +268,20 @@ impl Handler for PythonHandler {
     }
 
     fn handle(&self, request: Request) -> Answer {
-        let (reply, answer) = oneshot::channel();
-        let job = Job {
-            request,
-            call: self.call.clone(),
-            reply,
-        };
-        if let Err(job) = self.dispatcher.submit(job) {
-            tracing::error!(target: "python", "{}: the queue for Python is full, answered 503", Client::of(&job.request));
-            return Box::pin(std::future::ready(status_response(
-                StatusCode::SERVICE_UNAVAILABLE,
-            )));
-        }
-        Box::pin(async move {
-            match answer.await {
-                Ok(response) => response,
-                Err(_) => status_response(StatusCode::INTERNAL_SERVER_ERROR),
+        match self.dispatcher.submit(request, &self.call) {
+            Ok(answer) => Box::pin(async move {
+                match answer.await {
+                    Ok(response) => response,
+                    Err(_) => status_response(StatusCode::INTERNAL_SERVER_ERROR),
+                }
+            }),
+            Err(request) => {
+                tracing::error!(target: "python", "{}: the queue for Python is full, answered 503", Client::of(&request));
+                Box::pin(std::future::ready(status_response(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                )))
             }
-        })
+        }
     }
 }
 

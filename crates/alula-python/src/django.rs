@@ -4,16 +4,16 @@
 //! formatted for WSGI and parsed again.
 
 use crate::application::{Call, Client};
+use crate::dispatch::Reply;
 use crate::environ::PathText;
 use crate::exchange::{Exchange, Head, add_field, own_reason};
 use crate::wsgi;
-use alula_http::{Body, Request, Response};
+use alula_http::{Body, Request};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
-use tokio::sync::oneshot;
 
 /// Answers `request` by Django.
 pub(crate) fn run(
@@ -21,7 +21,7 @@ pub(crate) fn run(
     call: &Call,
     handler: &Bound<'_, PyAny>,
     mut request: Request,
-    reply: oneshot::Sender<Response>,
+    reply: Reply,
 ) {
     let client = Client::of(&request);
     let mut exchange = Exchange::new(reply);

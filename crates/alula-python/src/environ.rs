@@ -7,7 +7,6 @@
 use crate::input::Input;
 use crate::text::latin1;
 use alula_http::{Body, Peer, Request, Scheme};
-use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Method, Version};
 use parking_lot::Mutex;
@@ -65,6 +64,22 @@ pub(crate) struct Template {
 impl Template {
     pub(crate) fn new(py: Python<'_>, route: &RouteSettings) -> PyResult<Self> {
         let base = PyDict::new(py);
+        // What every request sets has its place already, so that the copy need not grow.
+        for name in [
+            "REQUEST_METHOD",
+            "SERVER_PROTOCOL",
+            "REQUEST_URI",
+            "QUERY_STRING",
+            "PATH_INFO",
+            "REMOTE_ADDR",
+            "REMOTE_PORT",
+            "SERVER_ADDR",
+            "SERVER_NAME",
+            "SERVER_PORT",
+            "wsgi.input",
+        ] {
+            base.set_item(PyString::intern(py, name), py.None())?;
+        }
         for (name, value) in &route.environment {
             base.set_item(PyString::intern(py, name), value)?;
         }
@@ -151,13 +166,31 @@ impl Template {
             set(&words.https_name, words.on.bind(py))?;
         }
         {
-            let ends = memo.ends(py, &request.peer);
+            let peer = &request.peer;
+            let kept = peer.kept.get_or_init(|| Box::new(Ends::new(py, peer)));
+            // Only this crate keeps anything there; another handler's note would cost a fresh one each time.
+            let fresh;
+            let ends = match kept.downcast_ref::<Ends>() {
+                Some(ends) => ends,
+                None => {
+                    fresh = Ends::new(py, peer);
+                    &fresh
+                }
+            };
             set(&words.remote_addr, ends.remote_addr.bind(py))?;
             set(&words.remote_port, ends.remote_port.bind(py))?;
             set(&words.server_addr, ends.server_addr.bind(py))?;
         }
         {
-            let server = memo.server(py, self, request.authority.as_ref(), &request.peer);
+            let server = memo.server(
+                py,
+                self,
+                request
+                    .headers
+                    .get(header::HOST)
+                    .map(http::HeaderValue::as_bytes),
+                &request.peer,
+            );
             set(&words.server_name, server.name.bind(py))?;
             set(&words.server_port, server.port.bind(py))?;
         }
@@ -326,8 +359,7 @@ impl Words {
 struct Memo {
     methods: FxHashMap<Method, Py<PyString>>,
     headers: FxHashMap<HeaderName, HeaderMemo>,
-    ends: Option<(Peer, Ends)>,
-    server: Option<(Option<Bytes>, ServerNames)>,
+    server: Option<(Vec<u8>, ServerNames)>,
 }
 
 struct HeaderMemo {
@@ -336,10 +368,22 @@ struct HeaderMemo {
     value: Option<(Vec<u8>, Py<PyString>)>,
 }
 
+/// A connection's ends as text, kept with the connection.
 struct Ends {
     remote_addr: Py<PyString>,
     remote_port: Py<PyString>,
     server_addr: Py<PyString>,
+}
+
+impl Ends {
+    fn new(py: Python<'_>, peer: &Peer) -> Self {
+        let text = |text: String| PyString::new(py, &text).unbind();
+        Self {
+            remote_addr: text(plain_address(peer.remote)),
+            remote_port: text(peer.remote.port().to_string()),
+            server_addr: text(plain_address(peer.local)),
+        }
+    }
 }
 
 struct ServerNames {
@@ -397,28 +441,18 @@ impl Memo {
         Some((key?, latin1(py, value)))
     }
 
-    fn ends(&mut self, py: Python<'_>, peer: &Peer) -> &Ends {
-        if !matches!(&self.ends, Some((known, _)) if known == peer) {
-            let text = |text: String| PyString::new(py, &text).unbind();
-            let ends = Ends {
-                remote_addr: text(plain_address(peer.remote)),
-                remote_port: text(peer.remote.port().to_string()),
-                server_addr: text(plain_address(peer.local)),
-            };
-            self.ends = Some((peer.clone(), ends));
-        }
-        &self.ends.as_ref().expect("filled above").1
-    }
-
     /// `SERVER_NAME` and `SERVER_PORT`, after httpd with `UseCanonicalName Off`: from the request's authority.
     fn server(
         &mut self,
         py: Python<'_>,
         template: &Template,
-        authority: Option<&Bytes>,
+        authority: Option<&[u8]>,
         peer: &Peer,
     ) -> &ServerNames {
-        let known = matches!(&self.server, Some((known, _)) if authority.is_some() && known.as_ref() == authority);
+        let known = match (&self.server, authority) {
+            (Some((known, _)), Some(authority)) => known == authority,
+            _ => false,
+        };
         if !known {
             let scheme_port = match peer.scheme {
                 Scheme::Http => 80,
@@ -436,7 +470,7 @@ impl Memo {
                 name: latin1(py, name).unbind(),
                 port: PyString::new(py, &port.to_string()).unbind(),
             };
-            self.server = Some((authority.cloned(), names));
+            self.server = Some((authority.unwrap_or_default().to_vec(), names));
         }
         &self.server.as_ref().expect("filled above").1
     }

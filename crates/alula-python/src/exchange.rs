@@ -2,6 +2,7 @@
 //!
 //! The head leaves with the first piece of content (PEP 3333), so until then an error can still become a 500.
 
+use crate::dispatch::Reply;
 use crate::spool::{self, Gone, Writer};
 use crate::text::{as_utf8, with_latin1};
 use alula_http::{Body, Reason, Response};
@@ -11,7 +12,6 @@ use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
-use tokio::sync::oneshot;
 
 /// Status and header fields of a response.
 #[derive(Debug)]
@@ -116,13 +116,13 @@ pub(crate) fn add_field(
 
 /// Where a request's answer goes.
 pub(crate) struct Exchange {
-    reply: Option<oneshot::Sender<Response>>,
+    reply: Option<Reply>,
     head: Option<Head>,
     writer: Option<Writer>,
 }
 
 impl Exchange {
-    pub(crate) fn new(reply: oneshot::Sender<Response>) -> Self {
+    pub(crate) fn new(reply: Reply) -> Self {
         Self {
             reply: Some(reply),
             head: None,
@@ -146,8 +146,7 @@ impl Exchange {
     /// Sends a complete answer. Without a head nothing happens: the caller has checked.
     pub(crate) fn send_all(&mut self, content: Body) {
         if let (Some(head), Some(reply)) = (self.head.take(), self.reply.take()) {
-            // An error means that the client is gone.
-            let _ = reply.send(head.into_response(content));
+            reply.send(head.into_response(content));
         }
     }
 
@@ -157,7 +156,7 @@ impl Exchange {
             let (writer, reader) = spool::spool();
             self.writer = Some(writer);
             if reply
-                .send(head.into_response(Body::stream(reader)))
+                .send_now(head.into_response(Body::stream(reader)))
                 .is_err()
             {
                 return Err(Gone);
@@ -181,7 +180,7 @@ impl Exchange {
     pub(crate) fn fail(&mut self, response: Response) {
         if let Some(reply) = self.reply.take() {
             self.head = None;
-            let _ = reply.send(response);
+            reply.send(response);
         }
         if let Some(writer) = self.writer.take() {
             writer.abort("the application failed in the middle of its response");

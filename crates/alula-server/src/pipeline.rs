@@ -209,22 +209,19 @@ impl Pipeline {
             },
         };
 
-        let authority = head.uri.authority().map_or_else(
-            || {
-                head.headers
-                    .get(header::HOST)
-                    .map(|host| Bytes::copy_from_slice(host.as_bytes()))
-            },
-            |authority| Some(Bytes::copy_from_slice(authority.as_str().as_bytes())),
-        );
+        let mut headers = head.headers;
+        if let Some(authority) = head.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            headers.insert(header::HOST, host);
+        }
         let answer = handler.handle(Request {
             method: head.method,
             version: head.version,
             target,
             path: decoded.path,
             query: decoded.query,
-            headers: head.headers,
-            authority,
+            headers,
             file: found.file.clone(),
             script_name_len: found.script_name_len,
             user: None,

@@ -185,11 +185,7 @@ impl Inner {
         };
         // A failure costs latency, nothing else.
         let _ = stream.set_nodelay(true);
-        let peer = Peer {
-            local,
-            remote,
-            scheme: Scheme::Http,
-        };
+        let peer = Peer::new(local, remote, Scheme::Http);
         let connection = {
             let mut connections = self.connections.lock();
             if connections.is_empty() {

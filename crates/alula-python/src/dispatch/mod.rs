@@ -35,7 +35,37 @@ pub struct DispatchSettings {
 pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) call: Arc<Call>,
-    pub(crate) reply: oneshot::Sender<Response>,
+    pub(crate) reply: Reply,
+}
+
+/// Where a request's response goes: the connection's task, in the loop.
+pub(crate) struct Reply {
+    sender: oneshot::Sender<Response>,
+    shared: Arc<Shared>,
+}
+
+impl Reply {
+    /// Whether the client has left.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Hands over a complete response, at the loop's next turn.
+    ///
+    /// Waking a task from outside the loop costs a system call; the thread that made the response is about to
+    /// drive the loop itself, so it wakes the task from there.
+    pub(crate) fn send(self, response: Response) {
+        let Self { sender, shared } = self;
+        shared.outbox.lock().push((sender, response));
+        if !shared.runs_on_owner() {
+            shared.wake_owner();
+        }
+    }
+
+    /// Hands over the head of a response whose content follows; fails when the client has left.
+    pub(crate) fn send_now(self, response: Response) -> Result<(), Response> {
+        self.sender.send(response)
+    }
 }
 
 /// The shared state of a worker's Python threads. Cheap to clone.
@@ -72,6 +102,7 @@ impl Dispatcher {
                     parked: Vec::new(),
                     threads: 1,
                 }),
+                outbox: Mutex::default(),
                 waker: Mutex::new(None),
                 stop: AtomicBool::new(false),
                 monitor: monitor::Sleep::default(),
@@ -105,16 +136,28 @@ impl Dispatcher {
         )
     }
 
-    /// Queues a request; gives it back when the queue is full.
-    pub(crate) fn submit(&self, job: Job) -> Result<(), Job> {
+    /// Queues a request and returns where its response will come from; gives it back when the queue is full.
+    pub(crate) fn submit(
+        &self,
+        request: Request,
+        call: &Arc<Call>,
+    ) -> Result<oneshot::Receiver<Response>, Box<Request>> {
         let mut queue = self.shared.queue.lock();
         if queue.len() >= self.shared.settings.queue_requests_max {
-            return Err(job);
+            return Err(Box::new(request));
         }
-        queue.push_back(job);
+        let (sender, receiver) = oneshot::channel();
+        queue.push_back(Job {
+            request,
+            call: call.clone(),
+            reply: Reply {
+                sender,
+                shared: self.shared.clone(),
+            },
+        });
         drop(queue);
         self.shared.wake_owner();
-        Ok(())
+        Ok(receiver)
     }
 }
 
@@ -131,6 +174,8 @@ struct Shared {
     calls: AtomicU64,
     seats: Box<[Seat]>,
     turns: Mutex<Turns>,
+    /// Complete responses whose tasks are still to be woken.
+    outbox: Mutex<Vec<(oneshot::Sender<Response>, Response)>>,
     /// The loop's waker. The owner alone waits on it.
     waker: Mutex<Option<Waker>>,
     stop: AtomicBool,
@@ -152,6 +197,8 @@ struct Seat {
     call: AtomicU64,
     /// Its thread's CPU clock (`pthread_getcpuclockid`).
     clock: AtomicI32,
+    /// Its thread's id.
+    thread: AtomicI32,
     /// Calls the parked thread.
     called: Condvar,
 }
@@ -160,6 +207,24 @@ impl Shared {
     fn wake_owner(&self) {
         if let Some(waker) = &*self.waker.lock() {
             waker.wake_by_ref();
+        }
+    }
+
+    /// Whether the calling thread owns the loop, and so will drive it when it is out of its call.
+    fn runs_on_owner(&self) -> bool {
+        thread::own_seat().is_some_and(|seat| self.is_owner(seat))
+    }
+
+    /// Wakes the tasks of complete responses. Called in the loop, where waking is cheap.
+    fn send_out(&self) {
+        let mut outbox = std::mem::take(&mut *self.outbox.lock());
+        for (sender, response) in outbox.drain(..) {
+            // An error means that the client is gone.
+            let _ = sender.send(response);
+        }
+        let mut shared = self.outbox.lock();
+        if shared.capacity() < outbox.capacity() && shared.is_empty() {
+            *shared = outbox;
         }
     }
 

@@ -3,7 +3,8 @@
 //! It ticks each millisecond while something runs and sleeps otherwise. A call seen at two ticks in a row
 //! has lasted: if its thread owns the loop, the loop moves to a parked thread. If the thread's CPU clock
 //! stands still as well, the call waits outside the GIL and the right to start requests follows the loop.
-//! A thread that waits FOR the GIL stands still too; then another of our threads has used the tick.
+//! A thread that waits FOR the GIL stands still too; then another of our threads has used the tick. And a thread
+//! the kernel has not let run (a busy machine) neither blocks nor computes: it is left alone.
 
 use super::{Shared, thread};
 use pyo3::Python;
@@ -104,13 +105,16 @@ fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) {
         }
         return;
     }
+    let cpu = seat_cpu(shared, holder);
+    let still = cpu.saturating_sub(watch.cpu[holder]) < STILL_NANOSECONDS_MAX;
+    watch.cpu[holder] = cpu;
+    if still && is_runnable(shared, holder) {
+        return;
+    }
     if shared.is_owner(holder) {
         move_loop(shared, runtime, holder, call);
         return;
     }
-    let cpu = seat_cpu(shared, holder);
-    let still = cpu.saturating_sub(watch.cpu[holder]) < STILL_NANOSECONDS_MAX;
-    watch.cpu[holder] = cpu;
     if !still {
         watch.still_ticks = 0;
         return;
@@ -197,4 +201,14 @@ fn seat_cpu(shared: &Shared, seat: usize) -> u64 {
     // SAFETY: `time` outlives the call; a clock that is no more makes the call fail, which leaves zero.
     unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Whether a seat's thread would run if the kernel let it, rather than wait for something.
+fn is_runnable(shared: &Shared, seat: usize) -> bool {
+    let thread = shared.seats[seat].thread.load(Ordering::SeqCst);
+    // The state is the first letter after the thread's name, which stands in parentheses (proc(5)).
+    std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).is_ok_and(|stat| {
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, state)| state.starts_with('R'))
+    })
 }

@@ -4,6 +4,7 @@
 
 use super::{Job, Shared};
 use pyo3::Python;
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,11 +17,25 @@ use tokio::runtime::Runtime;
 /// short calls are run back to back, which saves a poll of the sockets for each; above it the loop gets a turn.
 const RESPONSES_WAIT_MAX: Duration = Duration::from_micros(200);
 
+thread_local! {
+    /// The seat of this thread, if it is a Python thread of the dispatcher.
+    static SEAT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The calling thread's seat.
+pub(super) fn own_seat() -> Option<usize> {
+    SEAT.get()
+}
+
 /// Runs requests on `seat` until the dispatcher stops.
 pub(super) fn serve(py: Python<'_>, shared: &Arc<Shared>, runtime: &Arc<Runtime>, seat: usize) {
     shared.seats[seat]
         .clock
         .store(super::monitor::own_clock(), Ordering::SeqCst);
+    SEAT.set(Some(seat));
+    // SAFETY: takes nothing and cannot fail.
+    let thread = unsafe { libc::gettid() };
+    shared.seats[seat].thread.store(thread, Ordering::SeqCst);
     let mut turn = Turn {
         since: Instant::now(),
     };
@@ -115,6 +130,7 @@ impl Future for NextJob<'_> {
     type Output = Option<Job>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Job>> {
+        self.shared.send_out();
         if !self.polled {
             self.polled = true;
             let mut waker = self.shared.waker.lock();

@@ -10,15 +10,15 @@ pub(crate) use file_wrapper::FileWrapper;
 pub(crate) use start_response::StartResponse;
 
 use crate::application::{Call, Client};
+use crate::dispatch::Reply;
 use crate::environ::PathText;
 use crate::exchange::Exchange;
-use alula_http::{Body, Request, Response};
+use alula_http::{Body, Request};
 use bytes::{Bytes, BytesMut};
 use pyo3::exceptions::{PyAssertionError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use tokio::sync::oneshot;
 
 /// Lists whose items are together no longer than this are joined into one piece, in bytes.
 const JOIN_BYTES_MAX: usize = 256 * 1024;
@@ -29,7 +29,7 @@ pub(crate) fn run(
     call: &Call,
     application: &Bound<'_, PyAny>,
     mut request: Request,
-    reply: oneshot::Sender<Response>,
+    reply: Reply,
 ) {
     let client = Client::of(&request);
     let start = match Bound::new(py, StartResponse::new(Exchange::new(reply))) {

@@ -89,15 +89,10 @@ impl Site {
             path: decoded.path,
             query: decoded.query,
             headers: headers.collect(),
-            authority: None,
             file: Some(self.file(&relative[1..])),
             script_name_len: 0,
             user: None,
-            peer: Arc::new(Peer {
-                local: address,
-                remote: address,
-                scheme: Scheme::Http,
-            }),
+            peer: Arc::new(Peer::new(address, address, Scheme::Http)),
             body: Body::empty(),
             id: 1,
         }
