@@ -14,9 +14,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "Where errors, and what applications print, go.",
     },
     Entry {
-        name: "LogLevel", args: Arity::at_least(1), syntax: "[module:]level ...", contexts: Contexts::SERVERS,
+        name: "LogLevel", args: Arity::at_least(1), syntax: "[module:]level ...", contexts: Contexts::EVERYWHERE,
         default: "warn", apply: Apply::Run(log_level),
-        doc: "How much goes to the error log: `emerg`, `alert`, `crit`, `error`, `warn`, `notice`, `info`, `debug`, `trace1` to `trace8`.",
+        doc: "How much goes to the error log: `emerg`, `alert`, `crit`, `error`, `warn`, `notice`, `info`, `debug`, `trace1` to `trace8`. \
+              Inside sections it has no effect.",
     },
     Entry {
         name: "CustomLog", args: Arity::between(1, 3), syntax: "file format | nickname [env=[!]name]", contexts: Contexts::SERVERS,
@@ -72,7 +73,14 @@ fn log_level(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
             }
         }
     }
-    scope.server().log_level = Some(levels);
+    if scope.sections.is_empty() {
+        scope.server().log_level = Some(levels);
+    } else {
+        scope.note(
+            args.name.span,
+            "LogLevel has no effect inside a section: the server's level holds",
+        );
+    }
     Ok(())
 }
 

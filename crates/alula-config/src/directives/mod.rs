@@ -9,6 +9,7 @@ mod authz;
 mod connection;
 mod core;
 mod env;
+mod fixed;
 mod known;
 mod log;
 mod log_format;
@@ -70,6 +71,8 @@ pub(crate) enum Apply {
     Run(fn(&mut Scope, &Args) -> Result<(), Problem>),
     /// Nothing, for this reason; noted once.
     Ignored(&'static str),
+    /// Nothing, with this value; any other is not supported.
+    Fixed(&'static str),
     /// It already acted while the file was read.
     WhileReading,
 }
@@ -174,6 +177,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         log::ENTRIES,
         python::ENTRIES,
         wsgi::ENTRIES,
+        fixed::ENTRIES,
     ]
     .into_iter()
     .flatten()

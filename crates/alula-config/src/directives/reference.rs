@@ -47,8 +47,12 @@ fn directive(entry: &Entry) -> String {
         let _ = write!(text, " · Default: {}", entry.default);
     }
     let _ = write!(text, "\n\n{}\n", entry.doc);
-    if let Apply::Ignored(reason) = entry.apply {
-        let _ = write!(text, "\nAccepted without effect: {reason}.\n");
+    match entry.apply {
+        Apply::Ignored(reason) => {
+            let _ = write!(text, "\nAccepted without effect: {reason}.\n");
+        }
+        Apply::Fixed(_) => text.push_str("\nNo other value is supported yet.\n"),
+        Apply::Run(_) | Apply::WhileReading => {}
     }
     text
 }

@@ -10,7 +10,9 @@ use crate::site::{DirectorySettings, Section, SectionPattern, VirtualHostAddress
 use crate::syntax::lexer::Word;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const FILES_CONTEXTS: Contexts = Contexts::SERVERS.and(Contexts::DIRECTORY);
+const FILES_CONTEXTS: Contexts = Contexts::SERVERS
+    .and(Contexts::DIRECTORY)
+    .and(Contexts::FILES);
 
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[SectionEntry] = &[

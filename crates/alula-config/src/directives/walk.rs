@@ -35,6 +35,14 @@ fn apply(scope: &mut Scope, directive: &Directive) {
     match entry.apply {
         Apply::WhileReading => {}
         Apply::Ignored(reason) => note_once(scope, entry, name.span, reason),
+        Apply::Fixed(value) => {
+            let other = words
+                .iter()
+                .find(|word| !word.text.eq_ignore_ascii_case(value));
+            if let Some(other) = other {
+                report(scope, entry.name, name.span, &Problem::not_yet(other));
+            }
+        }
         Apply::Run(run) => {
             if let Err(problem) = run(scope, &Args { name, words }) {
                 report(scope, entry.name, name.span, &problem);
