@@ -1,8 +1,16 @@
 //! The assembly of a front: a worker without Python, for a site that has none.
 
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use alula_config::Site;
+use alula_http::{Body, Handler, StatusHandler};
 use alula_process::error_log::ErrorLog;
-use alula_process::{Listener, Order, Slot, WorkerSeat, front};
+use alula_process::{Control, Order, Slot, WorkerSeat, front};
+use alula_routing::{Action, FilesRoute, Route, RouteTable};
+use alula_server::{Assembly, HostSettings, Observer, Server};
+use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use anyhow::Result;
 
 use crate::plan;
@@ -19,33 +27,118 @@ pub(crate) fn run(description: &str) -> Result<()> {
 }
 
 async fn serve(site: Site, seat: WorkerSeat) -> Result<()> {
-    let WorkerSeat {
-        listeners,
-        slot,
-        control,
-        ..
-    } = seat;
-    let server = assemble(site, listeners, slot);
+    let (control, listeners) = (seat.control.clone(), seat.listeners);
+    let log_files = seat.log_files.into_iter();
+    let server = Server::new(
+        RouteTable::new(&site),
+        site.servers().map(HostSettings::from).collect(),
+        Box::new(FilesOnly::default()),
+        Arc::new(Counter::new(
+            seat.slot,
+            &control,
+            site.processes.requests_max,
+        )),
+        log_files.map(|log| (log.path, log.file)).collect(),
+    );
+    server.serve(
+        listeners
+            .into_iter()
+            .map(|listener| listener.socket)
+            .collect(),
+    )?;
     let orders = control.orders()?;
     control.ready()?;
-    match orders.next().await? {
-        Order::Now => return Ok(()),
-        Order::Graceful => {}
+    if orders.next().await? == Order::Graceful {
+        tokio::select! {
+            () = server.drain() => {}
+            // A second order can only be to leave at once.
+            order = orders.next() => drop(order?),
+        }
     }
-    tokio::select! {
-        () = server.drain() => Ok(()),
-        // A second order can only be to leave at once.
-        order = orders.next() => Ok(order.map(drop)?),
+    server.flush_logs();
+    Ok(())
+}
+
+/// Files and statuses: all that a site without Python can lead to.
+#[derive(Default)]
+struct FilesOnly {
+    cache: FileCache,
+}
+
+impl Assembly for FilesOnly {
+    fn handler(&self, route: &Route) -> Arc<dyn Handler> {
+        match &route.action {
+            Action::Files(files) => Arc::new(Files::new(self.settings(route, files))),
+            Action::Status(status) => Arc::new(StatusHandler(*status)),
+            // A site that has an interpreter has no fronts.
+            Action::Python(_) | Action::Wsgi(_) => {
+                Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR))
+            }
+        }
+    }
+
+    fn file_content(&self, file: File, length: u64) -> Body {
+        alula_static::file_body(file, length)
     }
 }
 
-/// The place where the server is put together: routes and files over these listeners, counted in this slot.
-fn assemble(_site: Site, _listeners: Vec<Listener>, _slot: Slot) -> Assembled {
-    Assembled {}
+impl FilesOnly {
+    fn settings(&self, route: &Route, files: &FilesRoute) -> FilesSettings {
+        let mut settings = FilesSettings::new(&files.root);
+        settings.directory_index.clone_from(&files.directory_index);
+        settings.symlinks = match files.options {
+            options if options.follow_symlinks => Symlinks::Follow,
+            options if options.symlinks_if_owner_match => Symlinks::IfOwnerMatches,
+            _ => Symlinks::Never,
+        };
+        settings.default_charset.clone_from(&route.default_charset);
+        settings.cache = self.cache.clone();
+        settings
+    }
 }
 
-struct Assembled {}
+/// Counts in the scoreboard, and asks for a replacement when the front has served its share.
+struct Counter {
+    slot: Slot,
+    control: Control,
+    requests: AtomicU64,
+    /// 0 for no limit.
+    requests_max: u64,
+}
 
-impl Assembled {
-    async fn drain(&self) {}
+impl Counter {
+    fn new(slot: Slot, control: &Control, requests_max: u64) -> Self {
+        let (control, requests) = (control.clone(), AtomicU64::new(0));
+        Self {
+            slot,
+            control,
+            requests,
+            requests_max,
+        }
+    }
+}
+
+impl Observer for Counter {
+    fn connection_opened(&self) {
+        self.slot.connection_opened();
+    }
+
+    fn connection_closed(&self) {
+        self.slot.connection_closed();
+    }
+
+    fn request_started(&self) {
+        self.slot.request_started();
+        // The order to leave comes when the replacement is ready; until then the front goes on.
+        let served = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if served == self.requests_max
+            && let Err(error) = self.control.leaving(&format!("served {served} requests"))
+        {
+            tracing::error!("cannot ask for a replacement: {error}");
+        }
+    }
+
+    fn request_finished(&self) {
+        self.slot.request_finished();
+    }
 }

@@ -3,8 +3,9 @@
 //! The site has no Python, so nothing but the program is needed.
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -184,4 +185,53 @@ fn run_stays_and_says_where_it_listens() {
     }
     assert_eq!(site.alula(&["stop"]).0, 0);
     assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn a_site_of_files_is_served_through_restarts() {
+    let address = free_address();
+    let site = Site::new("");
+    let root = site.folder.path();
+    std::fs::create_dir(root.join("htdocs")).unwrap();
+    std::fs::write(root.join("htdocs/hello.txt"), "hello from a file").unwrap();
+    let mut text = std::fs::read_to_string(site.file()).unwrap();
+    writeln!(
+        text,
+        "Listen {address}\nMaxConnectionsPerChild 3\nDocumentRoot {root}/htdocs\nCustomLog {root}/access_log common\n\
+         <Directory {root}/htdocs>\nRequire all granted\n</Directory>",
+        root = root.display()
+    )
+    .unwrap();
+    std::fs::write(site.file(), text).unwrap();
+    let (code, _, stderr) = site.alula(&["-k", "start"]);
+    assert_eq!(code, 0, "{stderr}");
+
+    for request in 0..20 {
+        if request == 10 {
+            assert_eq!(site.alula(&["reload"]).0, 0);
+        }
+        let answer = get(address, "/hello.txt");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nhello from a file"), "{answer}");
+    }
+    assert!(get(address, "/nothing").starts_with("HTTP/1.1 404 "));
+    assert_eq!(site.alula(&["stop"]).0, 0);
+    let log = std::fs::read_to_string(root.join("access_log")).unwrap();
+    assert_eq!(
+        log.matches("\"GET /hello.txt HTTP/1.1\" 200 17").count(),
+        20,
+        "{log}"
+    );
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
