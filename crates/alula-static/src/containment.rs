@@ -29,6 +29,17 @@ pub enum Symlinks {
     Never,
 }
 
+impl Symlinks {
+    /// From the two `Options`; `FollowSymLinks` includes the other.
+    pub fn from_options(follow: bool, if_owner_matches: bool) -> Self {
+        match (follow, if_owner_matches) {
+            (true, _) => Self::Follow,
+            (false, true) => Self::IfOwnerMatches,
+            (false, false) => Self::Never,
+        }
+    }
+}
+
 /// Something opened that may be served.
 #[derive(Debug)]
 pub(crate) enum Opened {

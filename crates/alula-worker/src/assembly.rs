@@ -125,16 +125,16 @@ impl Assembly for WorkerAssembly {
 }
 
 fn files_settings(route: &Route, files: &FilesRoute, cache: &FileCache) -> FilesSettings {
-    let mut settings = FilesSettings::new(&files.root);
-    settings.directory_index.clone_from(&files.directory_index);
-    settings.symlinks = match files.options {
-        options if options.follow_symlinks => Symlinks::Follow,
-        options if options.symlinks_if_owner_match => Symlinks::IfOwnerMatches,
-        _ => Symlinks::Never,
-    };
-    settings.default_charset.clone_from(&route.default_charset);
-    settings.cache = cache.clone();
-    settings
+    FilesSettings {
+        directory_index: files.directory_index.clone(),
+        symlinks: Symlinks::from_options(
+            files.options.follow_symlinks,
+            files.options.symlinks_if_owner_match,
+        ),
+        default_charset: route.default_charset.clone(),
+        cache: cache.clone(),
+        ..FilesSettings::new(&files.root)
+    }
 }
 
 /// The error log of a template and its workers, which is their standard error.
