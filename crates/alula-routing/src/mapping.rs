@@ -45,6 +45,10 @@ impl Mappings {
     }
 
     pub(crate) fn find(&self, path: &[u8]) -> Mapped {
+        // `OPTIONS *` asks about the server, not about a file beside the document root.
+        if !path.starts_with(b"/") {
+            return Mapped::Nowhere;
+        }
         for (index, mapping) in self.mappings.iter().enumerate() {
             if let Some(length) = prefix_length(path, &mapping.url) {
                 return Mapped::By { index, length };

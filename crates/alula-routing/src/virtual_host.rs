@@ -18,6 +18,8 @@ type Address = (Option<IpAddr>, Option<u16>);
 #[derive(Debug, Default)]
 pub(crate) struct VirtualHosts {
     sets: HashMap<Address, NameSet>,
+    /// Whether any set has an IP address: most sites only have `*:80`.
+    by_ip: bool,
 }
 
 /// The virtual hosts of one address.
@@ -44,7 +46,8 @@ impl VirtualHosts {
                 }
             }
         }
-        Self { sets }
+        let by_ip = sets.keys().any(|(ip, _)| ip.is_some());
+        Self { sets, by_ip }
     }
 
     pub(crate) fn find(&self, local: SocketAddr, host: Option<&[u8]>) -> VirtualHostId {
@@ -58,7 +61,12 @@ impl VirtualHosts {
             (None, Some(port)),
             (None, None),
         ];
-        let set = by_rank.iter().find_map(|address| self.sets.get(address));
+        let ranks = if self.by_ip {
+            &by_rank[..]
+        } else {
+            &by_rank[2..]
+        };
+        let set = ranks.iter().find_map(|address| self.sets.get(address));
         set.map_or(VirtualHostId(0), |set| set.find(host))
     }
 }

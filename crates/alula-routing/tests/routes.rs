@@ -271,7 +271,10 @@ fn access_rules_replace_and_locations_override_directories() {
 
 #[test]
 fn without_any_require_everyone_passes() {
-    check("DocumentRoot /srv/www", &[("/x", "files /srv/www/x")]);
+    check(
+        "DocumentRoot /srv/www",
+        &[("/x", "files /srv/www/x"), ("*", "404"), ("", "404")],
+    );
 }
 
 #[test]

@@ -37,11 +37,10 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
         .filter(|name| !name.starts_with('<'))
 }
 
-/// Why a directive has no effect, if it is one of those.
-pub(super) fn ignored(name: &str) -> Option<&'static str> {
-    entries(IGNORED)
-        .find(|(_, known)| known.eq_ignore_ascii_case(name))
-        .map(|(reason, _)| reason)
+/// A directive that has no effect: its name, and why.
+pub(super) fn ignored(name: &str) -> Option<(&'static str, &'static str)> {
+    let found = entries(IGNORED).find(|(_, known)| known.eq_ignore_ascii_case(name));
+    found.map(|(reason, name)| (name, reason))
 }
 
 /// Whether a directive is known and missing, and what to write instead when there is something.

@@ -9,6 +9,7 @@ mod authz;
 mod connection;
 mod core;
 mod env;
+mod files;
 mod fixed;
 mod known;
 mod log;
@@ -168,6 +169,7 @@ impl Contexts {
 pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
     [
         core::ENTRIES,
+        files::ENTRIES,
         mpm::ENTRIES,
         connection::ENTRIES,
         reading::ENTRIES,

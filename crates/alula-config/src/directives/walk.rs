@@ -34,7 +34,7 @@ fn apply(scope: &mut Scope, directive: &Directive) {
     }
     match entry.apply {
         Apply::WhileReading => {}
-        Apply::Ignored(reason) => note_once(scope, entry, name.span, reason),
+        Apply::Ignored(reason) => note_once(scope, entry.name, name.span, reason),
         Apply::Fixed(value) => {
             let other = words
                 .iter()
@@ -78,16 +78,16 @@ fn without_comment<'w>(scope: &mut Scope, entry: &Entry, words: &'w [Word]) -> &
     &words[..at]
 }
 
-fn note_once(scope: &mut Scope, entry: &Entry, span: Span, reason: &str) {
-    if !scope.noted.contains(&entry.name) {
-        scope.noted.push(entry.name);
-        scope.note(span, format!("{} has no effect: {reason}", entry.name));
+fn note_once(scope: &mut Scope, name: &'static str, span: Span, reason: &str) {
+    if !scope.noted.contains(&name) {
+        scope.noted.push(name);
+        scope.note(span, format!("{name} has no effect: {reason}"));
     }
 }
 
 fn unknown(scope: &mut Scope, name: &Word, words: &[Word]) {
-    if let Some(reason) = known::ignored(&name.text) {
-        return scope.note(name.span, format!("{} has no effect: {reason}", name.text));
+    if let Some((known, reason)) = known::ignored(&name.text) {
+        return note_once(scope, known, name.span, reason);
     }
     if let Some(hint) = known::not_yet(&name.text) {
         let message = format!("{} is known to httpd, not supported yet", name.text);
