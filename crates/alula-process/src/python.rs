@@ -52,7 +52,7 @@ pub enum PythonError {
         link: PathBuf,
         target: PathBuf,
     },
-    #[error("cannot run {executable:?}: {reason}")]
+    #[error("cannot run {executable:?}: {reason}{}", permission_hint(reason))]
     CannotRun {
         executable: PathBuf,
         reason: io::Error,
@@ -76,6 +76,13 @@ pub enum PythonError {
         executable: PathBuf,
         implementation: String,
     },
+}
+
+fn permission_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; the User of the configuration must be able to run it",
+        _ => "",
+    }
 }
 
 impl Python {
