@@ -93,7 +93,7 @@ impl Default for Connection {
             timeout: Duration::from_secs(60),
             keep_alive: true,
             keep_alive_timeout: Duration::from_secs(5),
-            keep_alive_requests_max: 100,
+            keep_alive_requests_max: 1000,
             request_line_bytes_max: 8190,
             request_fields_max: 100,
             request_field_bytes_max: 8190,
