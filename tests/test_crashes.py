@@ -41,7 +41,8 @@ def test_many_deaths_in_a_row(serve):
     server = serve(CRASH)
     for _ in range(5):
         die(server, "segfault")
-        assert server.get("/pid").status_code == 200
+        with server.connect() as connection:
+            assert connection.get("/pid").status == 200
 
 
 def test_system_exit_is_an_error_not_a_death(serve):

@@ -153,9 +153,8 @@ def test_https_is_what_the_server_says(server):
     assert seen["host"] == f"127.0.0.1:{server.port}"
 
 
-def test_a_view_runs_in_the_main_thread_when_nothing_else_runs(server):
-    # So `signal` works in applications, as under Apache's prefork.
-    assert server.get("/main-thread/").text == "True"
+def test_the_first_request_runs_in_the_main_thread(serve):
+    assert serve(django.location(*SITE)).get("/main-thread/").text == "True"
 
 
 def test_utf8_mode_whatever_the_locale(serve):

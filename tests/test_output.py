@@ -3,6 +3,8 @@ import re
 
 import pytest
 
+from harness import django
+
 
 @pytest.fixture(scope="module")
 def server(serve_module):
@@ -41,3 +43,12 @@ def test_a_printed_line_says_which_process_printed_it(server):
     server.wait_for_log("printed-line", times=2)
     line = next(line for line in server.error_log.read_text().splitlines() if "printed-line" in line)
     assert re.search(r"\d{2}:\d{2}:\d{2}.*(pid|worker)\W*\d+", line), line
+
+
+def test_times_in_the_log_do_not_follow_djangos_time_zone(serve):
+    # Django sets TZ for its process (America/Chicago unless told otherwise); the log must not change zone in the middle.
+    server = serve(django.location("django_failures", "failures_site.settings"), env={"TZ": "UTC"})
+    assert server.get("/prints/").text == "quiet"
+    log = server.wait_for_log("printed-by-the-view")
+    hours = {int(hour) for hour in re.findall(r"^\[\w+ \w+ +\d+ (\d\d):", log, re.M)}
+    assert max(hours) - min(hours) <= 1 or hours == {0, 23}

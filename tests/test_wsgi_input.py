@@ -79,3 +79,16 @@ def test_bodies_of_many_sizes(server, size):
     for content in (body, iter([body])):
         answer = server.post("/hash", content=content)
         assert answer.text == f"{size} {hashlib.sha256(body).hexdigest()}"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_large_bodies_that_arrive_together_with_their_head(server, framing):
+    # The server's read buffer grows with use, so a head may come in the same read as much of its body.
+    body = b"x" * 3_000_000
+    length = f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    with server.connect() as connection:
+        for _ in range(10):
+            connection.send(b"POST /hash HTTP/1.1\r\nHost: x\r\n" + (length if framing == "length" else chunks))
+            response = connection.response()
+            assert (response.status, response.body[:8]) == (200, b"3000000 ")
