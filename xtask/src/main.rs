@@ -13,6 +13,7 @@ mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask demo [--dir DIR] [--port N]   build Alula, make a Django project and serve it
@@ -23,7 +24,17 @@ cargo xtask tidy                          check crate arrows, module docs, unsaf
 cargo xtask bench [ARGS]                  build the distribution profile and run benches/run.py ARGS
 cargo xtask ci                            what has to pass before a merge (.ci/run)";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((task, rest)) = arguments.split_first() else {
         bail!("which task?\n\n{USAGE}");
