@@ -17,8 +17,8 @@ use std::task::{Context, Poll, Waker};
 
 /// Response bytes kept in memory for one response before the rest goes to a temporary file.
 const RESPONSE_MEMORY_BYTES_MAX: usize = 1024 * 1024;
-/// Response bytes kept in the temporary file before the Python thread has to wait for the client.
-const RESPONSE_FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How long the temporary file may get before the Python thread has to wait for the client to catch up, in bytes.
+const RESPONSE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How much is read back from the file at once.
 const READ_BACK_BYTES: u64 = 128 * 1024;
 
@@ -84,7 +84,7 @@ impl Writer {
                 state.memory.push_back(piece);
                 break;
             }
-            if on_disk < RESPONSE_FILE_BYTES_MAX {
+            if state.file_written < RESPONSE_FILE_BYTES_MAX {
                 if let Err(error) = state.append(&piece) {
                     tracing::error!(target: "python", "a response cannot be spooled to a temporary file: {error}");
                     state.end = Some(Err(error.to_string()));

@@ -29,7 +29,18 @@ impl Timeouts {
         }
     }
 
-    /// Tells a connection to end if it has been too slow, or if it is idle while the server drains.
+    /// How long a connection may wait for a request's first byte. While the server drains, even a new connection
+    /// gets no more than the time between two requests, but it does get that: closing at once would meet
+    /// requests that are on their way.
+    fn idle_ms(&self, connection: &Connection, draining: bool) -> u64 {
+        if connection.requests() > 0 || draining {
+            self.keep_alive_ms
+        } else {
+            self.head_ms
+        }
+    }
+
+    /// Tells a connection to end if it has been too slow.
     pub(crate) fn enforce(&self, connection: &Connection, draining: bool) {
         if connection.order() != Order::None {
             return;
@@ -39,13 +50,7 @@ impl Timeouts {
             Order::Abort
         } else {
             match connection.phase() {
-                Phase::Idle if draining => Order::Close,
-                Phase::Idle if connection.requests() == 0 && elapsed_ms > self.head_ms => {
-                    Order::Close
-                }
-                Phase::Idle if connection.requests() > 0 && elapsed_ms > self.keep_alive_ms => {
-                    Order::Close
-                }
+                Phase::Idle if elapsed_ms > self.idle_ms(connection, draining) => Order::Close,
                 Phase::Head if elapsed_ms > self.head_ms => Order::HeadTimeout,
                 Phase::Content if elapsed_ms > self.silence_ms => Order::ContentTimeout,
                 _ => Order::None,

@@ -25,8 +25,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// The engine's read buffer for one connection may grow to this, in bytes: the longest head it can take.
-const HEAD_BYTES_MAX: usize = 512 * 1024;
+/// The engine's buffers for one connection may grow to this, in bytes: the longest head it can take, and about as
+/// much of a response as it holds for a client that does not read.
+const ENGINE_BYTES_MAX: usize = 128 * 1024;
 /// How long accepting pauses when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -86,9 +87,9 @@ impl Server {
             |main| Timeouts::new(&main.connection),
         );
         let mut engine = http1::Builder::new();
+        // No `pipeline_flush`: with it the engine buffers a response without bound.
         engine
-            .pipeline_flush(true)
-            .max_buf_size(HEAD_BYTES_MAX)
+            .max_buf_size(ENGINE_BYTES_MAX)
             .header_read_timeout(None);
         Self {
             inner: Arc::new(Inner {
