@@ -1,7 +1,8 @@
 //! Which sections fit a request, in the order they apply.
 //!
 //! 1. `<Directory>` by number of path components, the main server's before the virtual host's, then file order
-//! 2. `<DirectoryMatch>` and `<Directory ~>` in file order
+//! 2. `<DirectoryMatch>` and `<Directory ~>` by the number of slashes in the pattern (httpd counts them as if it were a path,
+//!    whatever its manual says), then file order
 //! 3. `<Files>` and `<FilesMatch>` in file order, then those inside matching directories
 //! 4. `<Location>` and `<LocationMatch>` in file order
 //!
@@ -58,10 +59,10 @@ impl Sections {
             }
         }
         let all = &compiled.all;
-        // Regular expressions last; the sort is stable, so file order decides among equals.
+        // The sort is stable, so file order decides among equals.
         compiled
             .directories
-            .sort_by_key(|&index| all[index].matcher.depth());
+            .sort_by_key(|&index| all[index].matcher.rank());
         compiled
     }
 
@@ -144,11 +145,13 @@ impl Matcher {
         }
     }
 
-    fn depth(&self) -> usize {
+    /// Where a `<Directory>` stands among its kind: regular expressions last.
+    fn rank(&self) -> (bool, usize) {
         match self {
-            Self::Below(path) => components(path),
-            Self::BelowGlob(_, depth) => *depth,
-            _ => usize::MAX,
+            Self::Below(path) => (false, components(path)),
+            Self::BelowGlob(_, depth) => (false, *depth),
+            Self::Regex(regex) => (true, regex.as_str().matches('/').count()),
+            Self::Glob { .. } | Self::Equal(_) | Self::Never => (true, 0),
         }
     }
 

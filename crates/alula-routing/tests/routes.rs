@@ -125,6 +125,24 @@ fn a_directory_match_sees_the_whole_file_path() {
     );
 }
 
+/// Found by comparing random configurations with httpd: its manual promises file order.
+#[test]
+fn a_directory_match_with_more_slashes_comes_later() {
+    check(
+        r#"DocumentRoot /srv/www
+        <DirectoryMatch "^/srv/www/a">
+        SetEnv V slashes
+        </DirectoryMatch>
+        <DirectoryMatch "www">
+        SetEnv V none
+        </DirectoryMatch>"#,
+        &[
+            ("/a/x", "files /srv/www/a/x V=slashes"),
+            ("/b/x", "files /srv/www/b/x V=none"),
+        ],
+    );
+}
+
 #[test]
 fn the_how_tos_location_leaves_the_path_without_slash_to_files() {
     check(
