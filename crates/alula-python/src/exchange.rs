@@ -69,7 +69,14 @@ impl Head {
         Ok(())
     }
 
-    fn into_response(self, body: Body) -> Response {
+    fn into_response(self, mut body: Body) -> Response {
+        if let Body::Bytes(content) = &mut body
+            && let Some(said) = self.headers.get(http::header::CONTENT_LENGTH)
+            && let Some(said) = said.to_str().ok().and_then(|said| said.parse().ok())
+        {
+            // More than was said would be taken for the next response.
+            content.truncate(said);
+        }
         let mut response = http::Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;

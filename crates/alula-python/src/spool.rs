@@ -31,6 +31,8 @@ pub(crate) struct Writer {
 /// The connection's end, a response body.
 pub(crate) struct Reader {
     spool: Arc<Spool>,
+    /// Whether the engine has had a turn to send what came before a failure.
+    flushed: bool,
 }
 
 /// The reader is gone, or the temporary file failed; nothing more can be sent.
@@ -64,7 +66,11 @@ pub(crate) fn spool() -> (Writer, Reader) {
         spool: spool.clone(),
         finished: false,
     };
-    (writer, Reader { spool })
+    let reader = Reader {
+        spool,
+        flushed: false,
+    };
+    (writer, reader)
 }
 
 impl Writer {
@@ -170,23 +176,31 @@ impl http_body::Body for Reader {
     type Error = BodyError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut state = self.spool.state.lock();
+        let this = &mut *self;
+        let mut state = this.spool.state.lock();
         if let Some(piece) = state.memory.pop_front() {
             state.memory_bytes -= piece.len();
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         if state.file_written > state.file_read {
             let piece = state.read_back();
-            self.spool.room.notify_one();
+            this.spool.room.notify_one();
             return Poll::Ready(Some(piece.map(Frame::data).map_err(Into::into)));
         }
         match state.end.take() {
             Some(Ok(())) => {
                 state.end = Some(Ok(()));
                 Poll::Ready(None)
+            }
+            Some(Err(why)) if !this.flushed => {
+                // An error makes the engine drop what it holds; the client shall see what the application sent.
+                this.flushed = true;
+                state.end = Some(Err(why));
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Some(Err(why)) => Poll::Ready(Some(Err(why.into()))),
             None => {

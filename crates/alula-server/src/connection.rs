@@ -4,7 +4,7 @@
 //! but the raw head and the waker, which have locks nobody contends for.
 
 use crate::clock::Clock;
-use crate::strict::RawHead;
+use crate::strict::{HeadLimits, Overlong, RawHead};
 use alula_http::Peer;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -37,6 +37,10 @@ pub(crate) enum Order {
     Close,
     /// Answer 408, then close: the head came too slowly.
     HeadTimeout,
+    /// Answer 414, then close: the request line does not end.
+    LineTooLong,
+    /// Answer 431, then close: a field does not end.
+    FieldTooLong,
     /// Reading fails: the content came too slowly.
     ContentTimeout,
     /// Everything fails: the client does not read.
@@ -49,6 +53,7 @@ pub(crate) struct Connection {
     pub(crate) peer: Arc<Peer>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) raw_head: Mutex<RawHead>,
+    head_limits: HeadLimits,
     phase: AtomicU8,
     since_ms: AtomicU64,
     /// Since when the client has not read; 0 when it does.
@@ -63,12 +68,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(peer: Peer, clock: Arc<Clock>) -> Self {
+    pub(crate) fn new(peer: Peer, clock: Arc<Clock>, head_limits: HeadLimits) -> Self {
         Self {
             since_ms: AtomicU64::new(clock.now_ms()),
             peer: Arc::new(peer),
             clock,
             raw_head: Mutex::default(),
+            head_limits,
             phase: AtomicU8::new(Phase::Idle as u8),
             blocked_since_ms: AtomicU64::new(0),
             order: AtomicU8::new(Order::None as u8),
@@ -128,7 +134,9 @@ impl Connection {
             0 => Order::None,
             1 => Order::Close,
             2 => Order::HeadTimeout,
-            3 => Order::ContentTimeout,
+            3 => Order::LineTooLong,
+            4 => Order::FieldTooLong,
+            5 => Order::ContentTimeout,
             _ => Order::Abort,
         }
     }
@@ -148,7 +156,17 @@ impl Connection {
             Phase::Content => self.enter(Phase::Content),
             Phase::Head | Phase::Answering => {}
         }
-        self.raw_head.lock().received(bytes);
+        let mut raw_head = self.raw_head.lock();
+        raw_head.received(bytes);
+        let order = match raw_head.overlong(self.head_limits) {
+            None => return,
+            Some(Overlong::Line) => Order::LineTooLong,
+            Some(Overlong::Field) => Order::FieldTooLong,
+        };
+        // A complete head is the pipeline's to judge, and while a request is answered the wire is not free.
+        if self.phase() == Phase::Head {
+            self.order.store(order as u8, Relaxed);
+        }
     }
 
     /// The socket waits for the client to send.

@@ -339,6 +339,8 @@ fn check_head(head: &http::request::Parts, limits: &site::Connection) -> Result<
             if !is_authority(value.as_bytes()) {
                 return Err(StatusCode::BAD_REQUEST);
             }
+        } else if name == header::TRANSFER_ENCODING {
+            check_codings(value.as_bytes())?;
         } else if name == header::EXPECT && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
         {
             return Err(StatusCode::EXPECTATION_FAILED);
@@ -349,6 +351,20 @@ fn check_head(head: &http::request::Parts, limits: &site::Connection) -> Result<
         return Err(StatusCode::BAD_REQUEST);
     }
     Ok(())
+}
+
+/// `chunked` is the one transfer coding there is; the engine has made sure that it comes last.
+fn check_codings(value: &[u8]) -> Result<(), StatusCode> {
+    let mut codings = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    let last = codings.next_back().unwrap_or_default();
+    if !last.eq_ignore_ascii_case(b"chunked") {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    match codings.next() {
+        None => Ok(()),
+        Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => Err(StatusCode::BAD_REQUEST),
+        Some(_) => Err(StatusCode::NOT_IMPLEMENTED),
+    }
 }
 
 /// Whether a `Host` value can be one: not empty, and nothing in it that could end it or pass for a path.

@@ -7,6 +7,7 @@ use crate::connection::Connection;
 use crate::limits::Timeouts;
 use crate::pipeline::{Assembly, HostSettings, Pipeline};
 use crate::socket::Socket;
+use crate::strict::HeadLimits;
 use alula_http::{Peer, Scheme};
 use alula_routing::RouteTable;
 use hyper::server::conn::http1;
@@ -54,6 +55,7 @@ struct Inner {
     clock: Arc<Clock>,
     engine: http1::Builder,
     timeouts: Timeouts,
+    head_limits: HeadLimits,
     connections: Mutex<Vec<Arc<Connection>>>,
     /// Someone has connected, or the server drains: the sweep has something to do.
     stir: Notify,
@@ -82,10 +84,9 @@ impl Server {
         log_files: Vec<(PathBuf, File)>,
     ) -> Self {
         // Before the host of a request is known, the main server's settings hold.
-        let timeouts = hosts.first().map_or_else(
-            || Timeouts::new(&Default::default()),
-            |main| Timeouts::new(&main.connection),
-        );
+        let limits = hosts
+            .first()
+            .map_or_else(Default::default, |main| main.connection.clone());
         let mut engine = http1::Builder::new();
         // No `pipeline_flush`: with it the engine buffers a response without bound.
         engine
@@ -96,7 +97,11 @@ impl Server {
                 pipeline: Arc::new(Pipeline::new(routes, hosts, assembly, observer, log_files)),
                 clock: Arc::new(Clock::new()),
                 engine,
-                timeouts,
+                timeouts: Timeouts::new(&limits),
+                head_limits: HeadLimits {
+                    line_bytes_max: limits.request_line_bytes_max,
+                    field_bytes_max: limits.request_field_bytes_max,
+                },
                 connections: Mutex::default(),
                 stir: Notify::new(),
                 accepting: AtomicBool::new(true),
@@ -194,7 +199,7 @@ impl Inner {
                 self.clock.tick();
                 self.stir.notify_one();
             }
-            let connection = Arc::new(Connection::new(peer, self.clock.clone()));
+            let connection = Arc::new(Connection::new(peer, self.clock.clone(), self.head_limits));
             connection.set_place(connections.len());
             connections.push(connection.clone());
             connection

@@ -8,8 +8,18 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// Answers to heads that do not end. The engine has nothing to say before a head is complete, so the wire is free.
+fn refusal(order: Order) -> &'static [u8] {
+    match order {
+        Order::LineTooLong => {
+            b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        }
+        Order::FieldTooLong => {
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        }
+        _ => b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    }
+}
 
 /// A client's socket.
 pub(crate) struct Socket {
@@ -36,9 +46,9 @@ impl AsyncRead for Socket {
         match self.connection.order() {
             Order::None => {}
             Order::Close => return Poll::Ready(Ok(())),
-            Order::HeadTimeout => {
-                // The engine has nothing to say before a head is complete, so the wire is free.
-                let _ = self.stream.try_write(REQUEST_TIMEOUT);
+            order @ (Order::HeadTimeout | Order::LineTooLong | Order::FieldTooLong) => {
+                let _ = self.stream.try_write(refusal(order));
+                self.connection.give(Order::Close);
                 return Poll::Ready(Ok(()));
             }
             Order::ContentTimeout | Order::Abort => return Poll::Ready(Err(aborted())),

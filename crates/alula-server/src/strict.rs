@@ -28,6 +28,22 @@ pub(crate) enum Framing {
     Chunked,
 }
 
+/// `LimitRequestLine` and `LimitRequestFieldSize`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    pub(crate) line_bytes_max: usize,
+    pub(crate) field_bytes_max: usize,
+}
+
+/// Which line of a head is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlong {
+    /// The request line.
+    Line,
+    /// A field.
+    Field,
+}
+
 /// What is wrong with a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault(pub(crate) &'static str);
@@ -48,6 +64,28 @@ impl RawHead {
         if self.bytes.len() + new.len() <= HEAD_BYTES_MAX {
             self.bytes.extend_from_slice(new);
         }
+    }
+
+    /// Whether the head under way has a line that is too long already, so that waiting for its end is no use.
+    pub(crate) fn overlong(&self, limits: HeadLimits) -> Option<Overlong> {
+        if self.bytes.len() <= limits.line_bytes_max.min(limits.field_bytes_max) {
+            return None;
+        }
+        let mut lines = self.bytes.split(|&byte| byte == b'\n');
+        let request_line = lines.next().unwrap_or_default();
+        if request_line.len() > limits.line_bytes_max + 1 {
+            return Some(Overlong::Line);
+        }
+        for line in lines {
+            if line == b"\r" {
+                // The rest is content, or the next request's.
+                return None;
+            }
+            if line.len() > limits.field_bytes_max + 1 {
+                return Some(Overlong::Field);
+            }
+        }
+        None
     }
 
     /// Whether nothing of a next request has been received.
