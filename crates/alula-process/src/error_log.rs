@@ -153,6 +153,7 @@ impl ErrorLog {
 
     /// Sends the `tracing` events of this process here, for the rest of its life. A second call has no effect.
     pub fn install(&self) {
+        record::fix_time_zone();
         let subscriber = tracing_subscriber::registry().with(self.clone());
         // Fails only when another one is installed already: a test of the same process.
         let _ = tracing::subscriber::set_global_default(subscriber);

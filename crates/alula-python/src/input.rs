@@ -124,6 +124,24 @@ impl Input {
         Ok((!line.as_bytes().is_empty()).then_some(line))
     }
 
+    fn readable(&self) -> bool {
+        true
+    }
+
+    fn writable(&self) -> bool {
+        false
+    }
+
+    /// As Django's `LimitedStream`: what was read is gone.
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        false
+    }
+
     /// The server closes the content when the request ends; an application's call changes nothing.
     fn close(&self) {}
 }

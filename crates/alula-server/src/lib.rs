@@ -16,5 +16,6 @@ mod server;
 mod socket;
 mod strict;
 
+pub use access_log::fix_time_zone;
 pub use pipeline::{Assembly, HostSettings};
 pub use server::{Observer, Server};

@@ -144,6 +144,10 @@ impl Pipeline {
         if let Err(status) = check_head(&head, &self.hosts[host.0].connection) {
             return refuse(status, true, None);
         }
+        if head.uri.authority().is_some() && head.uri.scheme().is_none() {
+            // A bare authority is for CONNECT only (RFC 9112 section 3.2.3).
+            return refuse(StatusCode::BAD_REQUEST, true, None);
+        }
         let has_content = framing != Framing::None;
         let target = match head.uri.path_and_query() {
             Some(target) => Bytes::copy_from_slice(target.as_str().as_bytes()),
@@ -153,7 +157,8 @@ impl Pipeline {
             Ok(decoded) => decoded,
             Err(error) => {
                 tracing::debug!(target: "core", "[client {}] [request {id:x}] {error}", connection.peer.remote);
-                return refuse(error.status(), has_content, None);
+                let close = has_content || error.status() == StatusCode::BAD_REQUEST;
+                return refuse(error.status(), close, None);
             }
         };
         if target.as_ref() == b"*" {
@@ -161,7 +166,7 @@ impl Pipeline {
                 Method::OPTIONS => StatusCode::OK,
                 _ => StatusCode::BAD_REQUEST,
             };
-            return refuse(status, has_content, None);
+            return refuse(status, has_content || status.is_client_error(), None);
         }
         if head.method == Method::TRACE || head.method == Method::CONNECT {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, has_content, None);

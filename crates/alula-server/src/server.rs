@@ -32,8 +32,15 @@ const ENGINE_BYTES_MAX: usize = 128 * 1024;
 /// How long accepting pauses when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a full worker leaves waiting connections to others before it looks again.
+const DECLINE_PAUSE: Duration = Duration::from_millis(5);
+
 /// Hears of connections and requests, to count them.
 pub trait Observer: Send + Sync + 'static {
+    /// Whether to take the connection that waits. A server that is full leaves it to another one that is not.
+    fn may_accept(&self) -> bool {
+        true
+    }
     /// A connection was accepted.
     fn connection_opened(&self);
     /// It was closed.
@@ -167,9 +174,19 @@ impl Inner {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         while self.accepting.load(Ordering::SeqCst) {
             let mut stopped = std::pin::pin!(self.stop_accepting.notified());
+            let mut declined = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
             let accepted = std::future::poll_fn(|cx| {
                 if stopped.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(None);
+                }
+                // Asked now that a connection waits, not before: it stays in the queue all workers share.
+                while !self.pipeline.observer.may_accept() {
+                    declined
+                        .as_mut()
+                        .reset(tokio::time::Instant::now() + DECLINE_PAUSE);
+                    if declined.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
                 }
                 listener.poll_accept(cx).map(Some)
             });

@@ -24,6 +24,7 @@ fn main(py: Python<'_>, description: &str) -> PyResult<()> {
     let inherited = template::inherited(description).map_err(failed)?;
     let site: Site = inherited.site().parse().map_err(failed)?;
     assembly::error_log(&site).map_err(failed)?.install();
+    alula_server::fix_time_zone();
     let routes = RouteTable::new(&site);
     let mut application = application::SiteApplication::new(py, &site, &routes);
     application.prepare()?;

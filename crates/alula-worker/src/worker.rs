@@ -2,7 +2,7 @@
 
 use crate::assembly::WorkerAssembly;
 use alula_config::Site;
-use alula_process::{Control, Order, Orders, Slot, WorkerSeat};
+use alula_process::{Control, Order, Orders, Scoreboard, Slot, State, WorkerSeat};
 use alula_python::{Applications, DispatchSettings, Dispatcher, Handlers};
 use alula_routing::RouteTable;
 use alula_server::{HostSettings, Observer, Server};
@@ -31,8 +31,9 @@ pub(crate) fn run(
         .build()
         .map(Arc::new)
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let threads_max = site.processes.threads.max(1) as usize;
     let dispatcher = Dispatcher::new(DispatchSettings {
-        threads_max: site.processes.threads.max(1) as usize,
+        threads_max,
         queue_requests_max: QUEUE_REQUESTS_MAX,
     });
     let workers = site.processes.workers.map_or_else(
@@ -46,6 +47,9 @@ pub(crate) fn run(
         requests: AtomicU64::new(0),
         requests_max: site.processes.requests_max,
         server: OnceLock::new(),
+        dispatcher: dispatcher.clone(),
+        threads_max,
+        scoreboard: seat.scoreboard.clone(),
     });
     let server = Server::new(
         routes,
@@ -106,9 +110,26 @@ struct Counter {
     /// `MaxConnectionsPerChild`, counted in requests; 0 for no limit.
     requests_max: u64,
     server: OnceLock<Server>,
+    dispatcher: Dispatcher,
+    threads_max: usize,
+    scoreboard: Scoreboard,
 }
 
 impl Observer for Counter {
+    fn may_accept(&self) -> bool {
+        let (running, _) = self.dispatcher.load();
+        if running < self.threads_max {
+            return true;
+        }
+        let own = self.slot.index();
+        let room_elsewhere = self.scoreboard.rows().iter().any(|row| {
+            row.slot != own
+                && matches!(row.state, State::Ready | State::Busy)
+                && (row.requests_running as usize) < self.threads_max
+        });
+        !room_elsewhere
+    }
+
     fn connection_opened(&self) {
         self.slot.connection_opened();
     }

@@ -4,7 +4,9 @@ What Django does under `WSGIHandler` it does here: signals, script prefix, middl
 `META`, and `PATH_INFO` and `SCRIPT_NAME` in it are text already, so nothing is decoded twice.
 """
 
+import logging
 import os
+import traceback
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -14,7 +16,10 @@ from django.core.handlers import base
 from django.core.handlers.wsgi import WSGIRequest
 from django.urls import set_script_prefix
 
+import _alula
 from _alula import FileWrapper
+
+from alula.streams import LogStream
 
 ALULA_PROTOCOL = "django"
 
@@ -81,6 +86,36 @@ class Handler(base.BaseHandler):
         return response
 
 
+def log_exception(request=None, **kwargs):
+    """Puts the traceback of a failed view into the error log, unless Django's own logging already does.
+
+    Django's default logging is silent about it when DEBUG is False and no ADMINS are set.
+    """
+    if settings.DEBUG_PROPAGATE_EXCEPTIONS:
+        # It comes out of the handler, and the engine logs it.
+        return
+    if not _reaches_the_error_log(logging.getLogger("django.request")):
+        where = f"{request.method} {request.path}: " if request is not None else ""
+        _alula.log_line(f"{where}Internal Server Error\n{traceback.format_exc().rstrip()}")
+
+
+def _reaches_the_error_log(logger):
+    """Whether an error logged there is written to one of our streams."""
+    record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "", (), None)
+    if not logger.isEnabledFor(logging.ERROR) or not logger.filter(record):
+        return False
+    while logger:
+        for handler in logger.handlers:
+            if (
+                isinstance(getattr(handler, "stream", None), LogStream)
+                and record.levelno >= handler.level
+                and handler.filter(record)
+            ):
+                return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
 def handler():
     """The interpreter's handler: `django.setup()` and the middleware, once."""
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
@@ -88,4 +123,5 @@ def handler():
             "DJANGO_SETTINGS_MODULE is not set: write 'SetEnv DJANGO_SETTINGS_MODULE mysite.settings' beside PythonHandler"
         )
     django.setup(set_prefix=False)
+    signals.got_request_exception.connect(log_exception)
     return Handler()

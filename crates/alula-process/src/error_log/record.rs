@@ -4,17 +4,15 @@
 //! `[client 10.0.0.7:4711] message, referer: x`.
 
 use std::fmt::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::SystemTime;
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
 use super::Level;
-
-const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
 
 /// The parts of an event.
 #[derive(Debug, Default)]
@@ -106,38 +104,28 @@ impl Write for Escaped<'_> {
     }
 }
 
+/// The time zone of the log.
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
+/// Takes the machine's time zone for the log, once and for all: applications change `TZ` (Django's `TIME_ZONE`
+/// does), and a log in two time zones is no log.
+pub(super) fn fix_time_zone() {
+    ZONE.get_or_init(TimeZone::system);
+}
+
 /// `Tue Nov 24 20:44:50.375145 2026`, in the time zone of the machine.
 fn local_time(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = libc::time_t::try_from(since.as_secs()).unwrap_or(libc::time_t::MAX);
-    // SAFETY: all-zero bytes are a valid `tm`: numbers and a pointer that may be null.
-    let mut broken: libc::tm = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to variables that live through the call.
-    if unsafe { libc::localtime_r(&raw const seconds, &raw mut broken) }.is_null() {
-        return format!("{seconds}.{:06}", since.subsec_micros());
-    }
-    let name = |names: &[&'static str], place: i32| {
-        usize::try_from(place)
-            .ok()
-            .and_then(|place| names.get(place).copied())
-            .unwrap_or("???")
-    };
-    format!(
-        "{} {} {:02} {:02}:{:02}:{:02}.{:06} {}",
-        name(&DAYS, broken.tm_wday),
-        name(&MONTHS, broken.tm_mon),
-        broken.tm_mday,
-        broken.tm_hour,
-        broken.tm_min,
-        broken.tm_sec,
-        since.subsec_micros(),
-        broken.tm_year + 1900,
-    )
+    let stamp = Timestamp::try_from(time).unwrap_or_default();
+    let zone = ZONE.get_or_init(TimeZone::system).clone();
+    ZonedDateTime::new(stamp, zone)
+        .strftime("%a %b %d %H:%M:%S.%6f %Y")
+        .to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::UNIX_EPOCH;
 
     fn check(line_ends: bool, text: &str, expected: &str) {
         let mut escaped = String::new();

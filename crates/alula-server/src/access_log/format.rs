@@ -9,7 +9,17 @@ use alula_routing::site::{
 use http::{HeaderMap, StatusCode, Version};
 use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
 use std::io::Write;
+use std::sync::OnceLock;
 use std::time::SystemTime;
+
+/// The time zone of access logs.
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
+/// Takes the machine's time zone for access logs, once and for all. To be called before an application is loaded:
+/// applications change `TZ` (Django's `TIME_ZONE` does).
+pub fn fix_time_zone() {
+    ZONE.get_or_init(TimeZone::system);
+}
 
 /// Appends a line with its line end.
 pub(super) fn write(
@@ -191,7 +201,8 @@ impl Line<'_> {
         };
         let local = |moment: &TimeMoment| {
             let stamp = Timestamp::try_from(at(moment)).unwrap_or_default();
-            ZonedDateTime::new(stamp, TimeZone::system())
+            let zone = ZONE.get_or_init(TimeZone::system).clone();
+            ZonedDateTime::new(stamp, zone)
         };
         let _ = match time {
             LogTime::Standard(moment) => {

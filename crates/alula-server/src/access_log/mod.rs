@@ -5,6 +5,8 @@
 
 mod format;
 
+pub use format::fix_time_zone;
+
 use crate::connection::Connection;
 use crate::pipeline::HostSettings;
 use alula_routing::{Found, VirtualHostId, site};
