@@ -133,7 +133,8 @@ impl Scoreboard {
     }
 }
 
-/// One row, for the worker that sits there. Cheap to clone; every call is one relaxed atomic operation.
+/// One row, for the worker that sits there. Cheap to clone. The counters have one writer, the thread that drives the worker's
+/// loop, so they are plain loads and stores.
 #[derive(Clone, Debug)]
 pub struct Slot {
     mapping: Arc<Mapping>,
@@ -176,14 +177,19 @@ impl Slot {
 
     /// A request begins to run.
     pub fn request_started(&self) {
-        self.shared().requests_running.fetch_add(1, Relaxed);
+        let running = &self.shared().requests_running;
+        running.store(running.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// A request that had started is answered (or given up).
     pub fn request_finished(&self) {
-        let shared = self.shared();
-        shared.requests_running.fetch_sub(1, Relaxed);
-        shared.requests_served.fetch_add(1, Relaxed);
+        let SharedRow {
+            requests_running: running,
+            requests_served: served,
+            ..
+        } = self.shared();
+        running.store(running.load(Relaxed).wrapping_sub(1), Relaxed);
+        served.store(served.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// A connection was accepted. Returns how many this worker has accepted, this one included.

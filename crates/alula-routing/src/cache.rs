@@ -5,7 +5,7 @@
 
 use crate::route::{Route, RouteId};
 use parking_lot::RwLock;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// How many combinations are kept.
@@ -65,7 +65,7 @@ pub(crate) enum Entry {
 
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    entries: RwLock<HashMap<Box<[u32]>, Entry>>,
+    entries: RwLock<FxHashMap<Box<[u32]>, Entry>>,
     routes: RwLock<Vec<Arc<Route>>>,
 }
 

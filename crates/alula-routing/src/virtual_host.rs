@@ -5,7 +5,7 @@
 
 use crate::VirtualHostId;
 use alula_config::{Site, glob};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// Longest host name looked at (RFC 1035 section 2.3.4); a longer one has no virtual host.
@@ -17,7 +17,7 @@ type Address = (Option<IpAddr>, Option<u16>);
 /// All virtual hosts by address.
 #[derive(Debug, Default)]
 pub(crate) struct VirtualHosts {
-    sets: HashMap<Address, NameSet>,
+    sets: FxHashMap<Address, NameSet>,
     /// Whether any set has an IP address: most sites only have `*:80`.
     by_ip: bool,
 }
@@ -27,14 +27,14 @@ pub(crate) struct VirtualHosts {
 struct NameSet {
     /// Answers when no name fits.
     first: VirtualHostId,
-    exact: HashMap<Box<[u8]>, VirtualHostId>,
+    exact: FxHashMap<Box<[u8]>, VirtualHostId>,
     /// Patterns, in file order.
     wildcards: Vec<(Box<[u8]>, VirtualHostId)>,
 }
 
 impl VirtualHosts {
     pub(crate) fn new(site: &Site) -> Self {
-        let mut sets: HashMap<Address, NameSet> = HashMap::new();
+        let mut sets: FxHashMap<Address, NameSet> = FxHashMap::default();
         for (id, host) in (1..).map(VirtualHostId).zip(&site.virtual_hosts) {
             for address in &host.addresses {
                 let ip = address.ip.map(|ip| ip.to_canonical());
@@ -75,7 +75,7 @@ impl NameSet {
     fn new(first: VirtualHostId) -> Self {
         Self {
             first,
-            exact: HashMap::new(),
+            exact: FxHashMap::default(),
             wildcards: Vec::new(),
         }
     }

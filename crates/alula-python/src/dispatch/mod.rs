@@ -246,13 +246,14 @@ impl Shared {
 
     fn begin(&self, seat: usize) {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.seats[seat].call.store(number, Ordering::Release);
+        // The full barrier between the store above and the look at the sleeping monitor below.
         self.running.fetch_add(1, Ordering::SeqCst);
-        self.seats[seat].call.store(number, Ordering::SeqCst);
         self.monitor.wake();
     }
 
     fn finish(&self, seat: usize) {
-        self.seats[seat].call.store(0, Ordering::SeqCst);
+        self.seats[seat].call.store(0, Ordering::Release);
         let before = self.running.fetch_sub(1, Ordering::SeqCst);
         if before >= self.settings.threads_max {
             // A queued request was held back for want of room.
