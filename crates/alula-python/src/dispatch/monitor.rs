@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 const TICK: Duration = Duration::from_millis(1);
+/// The tick after [`UNEVENTFUL_TICKS_MAX`] ticks at which no call had lasted: each tick costs a wake-up.
+const RELAXED_TICK: Duration = Duration::from_millis(2);
+const UNEVENTFUL_TICKS_MAX: u32 = 50;
 /// Ticks without a running call before the monitor sleeps.
 const QUIET_TICKS_MAX: u32 = 50;
 /// Less CPU time than this in a tick counts as standing still.
@@ -71,6 +74,7 @@ fn run(shared: &Arc<Shared>, runtime: &Arc<Runtime>) {
         still_ticks: 0,
     };
     let mut quiet = 0;
+    let mut uneventful = 0;
     loop {
         if quiet > QUIET_TICKS_MAX {
             shared.monitor.asleep.store(true, Ordering::SeqCst);
@@ -83,18 +87,27 @@ fn run(shared: &Arc<Shared>, runtime: &Arc<Runtime>) {
             shared.monitor.asleep.store(false, Ordering::SeqCst);
             quiet = 0;
         }
-        std::thread::sleep(TICK);
+        std::thread::sleep(if uneventful > UNEVENTFUL_TICKS_MAX {
+            RELAXED_TICK
+        } else {
+            TICK
+        });
         if shared.running.load(Ordering::SeqCst) == 0 {
             quiet += 1;
             watch.call = 0;
             continue;
         }
         quiet = 0;
-        tick(shared, runtime, &mut watch);
+        if tick(shared, runtime, &mut watch) {
+            uneventful = 0;
+        } else {
+            uneventful += 1;
+        }
     }
 }
 
-fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) {
+/// Looks at the token holder's call; tells whether it has lasted.
+fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) -> bool {
     let holder = shared.token.load(Ordering::SeqCst);
     let call = shared.seats[holder].call.load(Ordering::SeqCst);
     if call == 0 || call != watch.call {
@@ -103,21 +116,21 @@ fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) {
         if call != 0 {
             watch.cpu[holder] = seat_cpu(shared, holder);
         }
-        return;
+        return false;
     }
     let cpu = seat_cpu(shared, holder);
     let still = cpu.saturating_sub(watch.cpu[holder]) < STILL_NANOSECONDS_MAX;
     watch.cpu[holder] = cpu;
     if still && is_runnable(shared, holder) {
-        return;
+        return true;
     }
     if shared.is_owner(holder) {
         move_loop(shared, runtime, holder, call);
-        return;
+        return true;
     }
     if !still {
         watch.still_ticks = 0;
-        return;
+        return true;
     }
     watch.still_ticks += 1;
     let computing = others_compute(shared, holder, watch);
@@ -125,6 +138,7 @@ fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) {
         move_token(shared, holder, call);
         watch.call = 0;
     }
+    true
 }
 
 /// Whether another running thread has used the last tick, and so may hold the GIL the holder waits for.

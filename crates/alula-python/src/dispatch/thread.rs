@@ -13,9 +13,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// How long finished responses may wait in the loop while the thread goes on with the next request. Below it,
-/// short calls are run back to back, which saves a poll of the sockets for each; above it the loop gets a turn.
-const RESPONSES_WAIT_MAX: Duration = Duration::from_micros(200);
+/// How long finished responses may wait for the loop while the thread goes on with requests that are queued already.
+/// Below it, short calls are run back to back, which saves a poll of the sockets and a wake-up of the client for each;
+/// above it the loop gets a turn.
+const RESPONSES_WAIT_MAX: Duration = Duration::from_micros(500);
 
 thread_local! {
     /// The seat of this thread, if it is a Python thread of the dispatcher.
