@@ -162,12 +162,7 @@ impl Exchange {
         if let (Some(head), Some(reply)) = (self.head.take(), self.reply.take()) {
             let (writer, reader) = spool::spool();
             self.writer = Some(writer);
-            if reply
-                .send_now(head.into_response(Body::stream(reader)))
-                .is_err()
-            {
-                return Err(Gone);
-            }
+            reply.send_now(head.into_response(Body::stream(reader)))?;
         }
         match &mut self.writer {
             Some(writer) => writer.write(piece),

@@ -66,6 +66,7 @@ impl Input {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
 fn unreadable(error: std::io::Error) -> PyErr {
     PyOSError::new_err(format!("the request's content cannot be read: {error}"))
 }

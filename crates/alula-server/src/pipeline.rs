@@ -114,7 +114,7 @@ impl Pipeline {
                 || requests < settings.keep_alive_requests_max)
             && !self.draining.load(Ordering::Relaxed)
             && !connection.is_last();
-        self.finish(answered, entry, connection, keep_alive, head_only, version)
+        self.finish(answered, entry, &connection, keep_alive, head_only, version)
     }
 
     async fn answer(
@@ -246,7 +246,7 @@ impl Pipeline {
         &self,
         answered: Answered,
         entry: Option<Box<Entry>>,
-        connection: Arc<Connection>,
+        connection: &Arc<Connection>,
         keep_alive: bool,
         head_only: bool,
         version: Version,
@@ -272,9 +272,9 @@ impl Pipeline {
         let guard = match entry {
             Some(mut entry) => {
                 entry.answered(&head, version, keep_alive, answered.found.as_ref());
-                Some(Sent::logged(entry, &connection, &self.observer))
+                Some(Sent::logged(entry, connection, &self.observer))
             }
-            None if streams => Some(Sent::plain(&connection, &self.observer)),
+            None if streams => Some(Sent::plain(connection, &self.observer)),
             None => {
                 connection.answered();
                 self.observer.request_finished();

@@ -79,7 +79,7 @@ pub(crate) fn run(
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
         runtime.spawn(obey(orders, server.clone(), dispatcher.clone()));
     }
-    dispatcher.run(py, runtime);
+    dispatcher.run(py, &runtime);
     server.flush_logs();
     startup.call_method0("leave")?;
     Ok(())

@@ -92,7 +92,7 @@ pub(crate) struct Apache {
     #[arg(short = 'S')]
     pub(crate) show: bool,
     /// Show the version
-    #[arg(short = 'v')]
+    #[arg(short = 'v', long = "version")]
     pub(crate) version: bool,
     /// Show the version and how it was built
     #[arg(short = 'V')]

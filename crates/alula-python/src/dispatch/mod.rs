@@ -13,6 +13,7 @@ mod monitor;
 mod thread;
 
 use crate::application::Call;
+use crate::spool::Gone;
 use alula_http::{Request, Response};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -63,8 +64,8 @@ impl Reply {
     }
 
     /// Hands over the head of a response whose content follows; fails when the client has left.
-    pub(crate) fn send_now(self, response: Response) -> Result<(), Response> {
-        self.sender.send(response)
+    pub(crate) fn send_now(self, response: Response) -> Result<(), Gone> {
+        self.sender.send(response).map_err(|_| Gone)
     }
 }
 
@@ -97,7 +98,7 @@ impl Dispatcher {
                 token: AtomicUsize::new(0),
                 running: AtomicUsize::new(0),
                 calls: AtomicU64::new(0),
-                seats: seats,
+                seats,
                 turns: Mutex::new(Turns {
                     parked: Vec::new(),
                     threads: 1,
@@ -113,9 +114,9 @@ impl Dispatcher {
     /// Serves with the calling thread as the first Python thread, until [`Dispatcher::stop`].
     ///
     /// Tasks already spawned on `runtime` are driven by whichever thread owns the loop.
-    pub fn run(&self, py: pyo3::Python<'_>, runtime: Arc<Runtime>) {
-        monitor::start(&self.shared, &runtime);
-        thread::serve(py, &self.shared, &runtime, 0);
+    pub fn run(&self, py: pyo3::Python<'_>, runtime: &Arc<Runtime>) {
+        monitor::start(&self.shared, runtime);
+        thread::serve(py, &self.shared, runtime, 0);
     }
 
     /// Ends the threads once they are out of their calls.
