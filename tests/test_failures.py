@@ -32,6 +32,13 @@ def test_raising_in_the_middle(serve, debug):
     assert server.log().count(TRACEBACK) == 1
 
 
+def test_a_traceback_in_a_page_is_text(serve):
+    response = serve(BROKEN.format("On")).get("/markup")
+    assert response.status_code == 500
+    assert "raised-with" in response.text
+    assert "<script>" not in response.text or response.headers["content-type"].startswith("text/plain")
+
+
 def test_the_record_names_the_request(serve):
     server = serve(BROKEN.format("Off"))
     server.get("/early?which=this")

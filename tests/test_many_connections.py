@@ -45,6 +45,28 @@ def test_clients_that_read_slowly_hold_no_python(serve):
             assert len(connection.response().body) == 64 * 65536
 
 
+# The server's temporary file for one response holds 256 MiB (RESPONSE_FILE_BYTES_MAX); the rest is memory and sockets.
+RESPONSE_BYTES_HELD_MAX = (256 + 32) << 20
+
+
+def test_an_endless_response_waits_for_its_reader(serve):
+    server = serve('SetEnv TEST_FOLDER "@tmp@"\nWSGIScriptAlias / "@apps@/endless/app.py"')
+
+    def made():
+        note = server.tmp / "made"
+        return note.stat().st_size * 65536 if note.exists() else -1
+
+    with server.connect() as connection:
+        connection.request("/endless")
+        # Nobody reads: what is made must stay within what the server, the kernel and the socket hold.
+        assert 0 < waiting.settled(made, "the response") < RESPONSE_BYTES_HELD_MAX
+        assert server.get("/").text == "fine"
+        # Reading lets it go on.
+        before = made()
+        connection.read_exactly(before + (1 << 20))
+        assert made() > before
+
+
 def test_connections_that_say_nothing_cost_nobody_anything(serve):
     server = serve('WSGIScriptAlias / "@apps@/hello/app.py"')
     with contextlib.ExitStack() as stack:

@@ -4,6 +4,7 @@ import time
 
 DEADLINE_SECONDS = 20
 PAUSE_SECONDS = 0.02
+SETTLED_LOOKS = 25
 
 
 def until(condition, what, deadline=DEADLINE_SECONDS):
@@ -16,6 +17,18 @@ def until(condition, what, deadline=DEADLINE_SECONDS):
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline} s in vain for {what}")
         time.sleep(PAUSE_SECONDS)
+
+
+def settled(value, what, deadline=DEADLINE_SECONDS):
+    """Returns `value()` once it has stayed the same for a while."""
+    seen = []
+
+    def same():
+        seen.append(value())
+        return len(seen) > SETTLED_LOOKS and len(set(seen[-SETTLED_LOOKS:])) == 1
+
+    until(same, f"{what} to settle", deadline)
+    return seen[-1]
 
 
 class Gate:
