@@ -73,7 +73,7 @@ def test_no_request_fails_while_code_is_replaced(server, script, client):
             over.set()
         for answers in (client.result() for client in clients):
             assert set(answers) <= {"old", "second", "third"}
-    assert ask(server) == "third"
+    assert waiting.settled(lambda: ask(server), "the answer") == "third"
 
 
 def test_a_request_that_runs_is_finished_by_the_old_code(serve):
