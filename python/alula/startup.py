@@ -17,10 +17,11 @@ import _alula
 from . import importer, streams
 
 
-def prepare(paths, imports, settings):
+def prepare(paths, directories, imports, settings):
     """Readies the interpreter.
 
     `paths`: (expression, where it was written) of each `PythonPath`, in file order.
+    `directories`: the `<Directory>`s in which a handler stands without a `PythonPath`; they come first, as in mod_python.
     `imports`: (module or file, function or None, where) of each `PythonImport`.
     `settings`: `DJANGO_SETTINGS_MODULE`, or None.
     """
@@ -33,6 +34,9 @@ def prepare(paths, imports, settings):
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings)
     for expression, origin in paths:
         _evaluate_path(expression, origin)
+    for directory in directories:
+        if directory not in sys.path:
+            sys.path.insert(0, directory)
     importer.install()
     for module, function, origin in imports:
         _import(module, function, origin)

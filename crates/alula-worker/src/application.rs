@@ -55,8 +55,15 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
                 )
             })
             .collect();
-        self.startup()?
-            .call_method1("prepare", (paths, imports, &interpreter.django_settings))?;
+        self.startup()?.call_method1(
+            "prepare",
+            (
+                paths,
+                &interpreter.handler_directories,
+                imports,
+                &interpreter.django_settings,
+            ),
+        )?;
         Ok(())
     }
 

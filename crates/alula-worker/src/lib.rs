@@ -13,10 +13,6 @@ use alula_routing::RouteTable;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-/// A request takes some twenty short-lived allocations of ours; Python keeps its own allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The life of a template and, after a fork, of a worker. `description` is the value of `ALULA_TEMPLATE`.
 #[pyfunction]
 fn main(py: Python<'_>, description: &str) -> PyResult<()> {

@@ -12,9 +12,12 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.conf import settings
 from django.core import signals
+from django.core.cache import caches
 from django.core.handlers import base
 from django.core.handlers.wsgi import WSGIRequest
-from django.urls import set_script_prefix
+from django.db import connections
+from django.template import engines
+from django.urls import get_resolver, set_script_prefix
 
 import _alula
 from _alula import FileWrapper
@@ -116,6 +119,22 @@ def _reaches_the_error_log(logger):
     return False
 
 
+def warm_up():
+    """Loads what the first request would: the URLconf, with all its views, and the template engines.
+
+    In the template process this is loaded once for all workers. What fails here fails again at a request, and is
+    answered there as under any server. A connection that was opened on the way must not be shared by a fork.
+    """
+    try:
+        get_resolver()._populate()
+        engines.all()
+    except Exception:
+        pass
+    finally:
+        connections.close_all()
+        caches.close_all()
+
+
 def handler():
     """The interpreter's handler: `django.setup()` and the middleware, once."""
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
@@ -123,5 +142,6 @@ def handler():
             "DJANGO_SETTINGS_MODULE is not set: write 'SetEnv DJANGO_SETTINGS_MODULE mysite.settings' beside PythonHandler"
         )
     django.setup(set_prefix=False)
+    warm_up()
     signals.got_request_exception.connect(log_exception)
     return Handler()
