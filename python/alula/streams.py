@@ -1,10 +1,12 @@
 """`sys.stdout` and `sys.stderr` of a worker: text goes to the error log, whole lines at a time.
 
 Neither can touch a response. Each thread gathers its own line, so two requests that print do not mix letters.
-A text of several lines written at once (a logged traceback) stays one record.
+A text of several lines written at once (a logged traceback) stays one record. A line that is not ended comes out
+when its request does.
 """
 
 import io
+import sys
 import threading
 
 import _alula
@@ -29,6 +31,8 @@ class LogStream(io.TextIOBase):
         self._pending.text = rest if newline else pending
         if newline:
             log(whole)
+        if self._pending.text:
+            _alula.note_unended_line()
         return len(text)
 
     def flush(self):
@@ -70,6 +74,13 @@ class LogBytes(io.RawIOBase):
 
     def fileno(self):
         return 2
+
+
+def flush():
+    """Called by the engine at the end of a request whose thread left a line unended."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, LogStream):
+            stream.flush()
 
 
 def log(text):

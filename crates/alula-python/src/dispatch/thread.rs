@@ -42,7 +42,10 @@ pub(super) fn serve(py: Python<'_>, shared: &Arc<Shared>, runtime: &Arc<Runtime>
     };
     while let Some(job) = py.detach(|| next(shared, runtime, seat, &mut turn)) {
         shared.begin(seat);
-        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(py)));
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            job.run(py);
+            crate::module::end_line(py);
+        }));
         shared.finish(seat);
         if ran.is_err() {
             // The panic hook has logged it; the request's sender is dropped, so its client gets a 500.

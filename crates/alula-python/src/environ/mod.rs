@@ -4,21 +4,18 @@
 //! interned, and a header's value is a new `str` only when it differs from the last one of that name: clients
 //! say the same thing again and again.
 
-use crate::input::Input;
+mod memo;
+mod words;
+
+pub(crate) use words::Words;
+
 use crate::text::latin1;
-use alula_http::{Body, Peer, Request, Scheme};
+use alula_http::{Request, Scheme};
+use http::HeaderMap;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, Method, Version};
-use parking_lot::Mutex;
+use memo::{Ends, Memo};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use rustc_hash::FxHashMap;
-use std::net::SocketAddr;
-
-/// How many header names are remembered; clients may invent more, and those cost a little more.
-const HEADER_NAMES_MAX: usize = 256;
-/// Longer values are not remembered, in bytes.
-const MEMO_VALUE_BYTES_MAX: usize = 512;
 
 /// What a route tells each of its requests.
 #[derive(Debug, Clone)]
@@ -271,258 +268,9 @@ fn repercent(path: &[u8]) -> String {
     text
 }
 
-/// Interned names and constant values, and the memo.
-pub(crate) struct Words {
-    request_method: Py<PyString>,
-    server_protocol: Py<PyString>,
-    request_uri: Py<PyString>,
-    query_string: Py<PyString>,
-    script_name: Py<PyString>,
-    path_info: Py<PyString>,
-    url_scheme: Py<PyString>,
-    request_scheme: Py<PyString>,
-    https_name: Py<PyString>,
-    remote_addr: Py<PyString>,
-    remote_port: Py<PyString>,
-    server_addr: Py<PyString>,
-    server_name: Py<PyString>,
-    server_port: Py<PyString>,
-    remote_user: Py<PyString>,
-    auth_type: Py<PyString>,
-    content_type: Py<PyString>,
-    content_length: Py<PyString>,
-    wsgi_input: Py<PyString>,
-    http_10: Py<PyString>,
-    http_11: Py<PyString>,
-    empty: Py<PyString>,
-    slash: Py<PyString>,
-    https: Py<PyString>,
-    on: Py<PyString>,
-    empty_input: Py<Input>,
-    memo: Mutex<Memo>,
-}
-
-impl Words {
-    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
-        let word = |text: &str| PyString::intern(py, text).unbind();
-        Ok(Self {
-            request_method: word("REQUEST_METHOD"),
-            server_protocol: word("SERVER_PROTOCOL"),
-            request_uri: word("REQUEST_URI"),
-            query_string: word("QUERY_STRING"),
-            script_name: word("SCRIPT_NAME"),
-            path_info: word("PATH_INFO"),
-            url_scheme: word("wsgi.url_scheme"),
-            request_scheme: word("REQUEST_SCHEME"),
-            https_name: word("HTTPS"),
-            remote_addr: word("REMOTE_ADDR"),
-            remote_port: word("REMOTE_PORT"),
-            server_addr: word("SERVER_ADDR"),
-            server_name: word("SERVER_NAME"),
-            server_port: word("SERVER_PORT"),
-            remote_user: word("REMOTE_USER"),
-            auth_type: word("AUTH_TYPE"),
-            content_type: word("CONTENT_TYPE"),
-            content_length: word("CONTENT_LENGTH"),
-            wsgi_input: word("wsgi.input"),
-            http_10: word("HTTP/1.0"),
-            http_11: word("HTTP/1.1"),
-            empty: word(""),
-            slash: word("/"),
-            https: word("https"),
-            on: word("on"),
-            empty_input: Py::new(py, Input::new(Body::Empty))?,
-            memo: Mutex::default(),
-        })
-    }
-
-    fn protocol<'a, 'py>(&'a self, py: Python<'py>, version: Version) -> &'a Bound<'py, PyString> {
-        if version == Version::HTTP_10 {
-            self.http_10.bind(py)
-        } else {
-            self.http_11.bind(py)
-        }
-    }
-
-    /// The content as a file. Requests without content share one: it has no state to share.
-    fn input<'py>(&self, py: Python<'py>, body: Body) -> PyResult<Bound<'py, Input>> {
-        if body.is_empty() {
-            Ok(self.empty_input.bind(py).clone())
-        } else {
-            Bound::new(py, Input::new(body))
-        }
-    }
-}
-
-/// The last values seen, as Python strings.
-#[derive(Default)]
-struct Memo {
-    methods: FxHashMap<Method, Py<PyString>>,
-    headers: FxHashMap<HeaderName, HeaderMemo>,
-    server: Option<(Vec<u8>, ServerNames)>,
-}
-
-struct HeaderMemo {
-    /// `None`: withheld.
-    key: Option<Py<PyString>>,
-    value: Option<(Vec<u8>, Py<PyString>)>,
-}
-
-/// A connection's ends as text, kept with the connection.
-struct Ends {
-    remote_addr: Py<PyString>,
-    remote_port: Py<PyString>,
-    server_addr: Py<PyString>,
-}
-
-impl Ends {
-    fn new(py: Python<'_>, peer: &Peer) -> Self {
-        let text = |text: String| PyString::new(py, &text).unbind();
-        Self {
-            remote_addr: text(plain_address(peer.remote)),
-            remote_port: text(peer.remote.port().to_string()),
-            server_addr: text(plain_address(peer.local)),
-        }
-    }
-}
-
-struct ServerNames {
-    name: Py<PyString>,
-    port: Py<PyString>,
-}
-
-impl Memo {
-    fn method<'py>(&mut self, py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
-        if let Some(known) = self.methods.get(method) {
-            return known.bind(py).clone();
-        }
-        let text = PyString::new(py, method.as_str());
-        if self.methods.len() < 32 {
-            self.methods.insert(method.clone(), text.clone().unbind());
-        }
-        text
-    }
-
-    /// The environ's name and value for a header field; `None` for those an application never sees.
-    fn header<'py>(
-        &mut self,
-        py: Python<'py>,
-        words: &Words,
-        name: &HeaderName,
-        value: &[u8],
-    ) -> Option<(Bound<'py, PyString>, Bound<'py, PyString>)> {
-        if let Some(entry) = self.headers.get_mut(name) {
-            let key = entry.key.as_ref()?.bind(py).clone();
-            if let Some((bytes, known)) = &entry.value
-                && bytes == value
-            {
-                return Some((key, known.bind(py).clone()));
-            }
-            let text = latin1(py, value);
-            if value.len() <= MEMO_VALUE_BYTES_MAX {
-                entry.value = Some((value.to_vec(), text.clone().unbind()));
-            }
-            return Some((key, text));
-        }
-        let key = if is_withheld(name) {
-            None
-        } else if *name == header::CONTENT_TYPE {
-            Some(words.content_type.bind(py).clone())
-        } else {
-            Some(PyString::intern(py, &environ_name(name)))
-        };
-        if self.headers.len() < HEADER_NAMES_MAX {
-            let entry = HeaderMemo {
-                key: key.clone().map(Bound::unbind),
-                value: None,
-            };
-            self.headers.insert(name.clone(), entry);
-        }
-        Some((key?, latin1(py, value)))
-    }
-
-    /// `SERVER_NAME` and `SERVER_PORT`, after httpd with `UseCanonicalName Off`: from the request's authority.
-    fn server(
-        &mut self,
-        py: Python<'_>,
-        template: &Template,
-        authority: Option<&[u8]>,
-        peer: &Peer,
-    ) -> &ServerNames {
-        let known = match (&self.server, authority) {
-            (Some((known, _)), Some(authority)) => known == authority,
-            _ => false,
-        };
-        if !known {
-            let scheme_port = match peer.scheme {
-                Scheme::Http => 80,
-                Scheme::Https => 443,
-            };
-            let (name, port) = match authority {
-                Some(authority) => split_authority(authority),
-                None => (template.server_name.as_bytes(), None),
-            };
-            let port = port.unwrap_or_else(|| match authority {
-                Some(_) => template.server_port.unwrap_or(scheme_port),
-                None => template.server_port.unwrap_or(peer.local.port()),
-            });
-            let names = ServerNames {
-                name: latin1(py, name).unbind(),
-                port: PyString::new(py, &port.to_string()).unbind(),
-            };
-            self.server = Some((authority.unwrap_or_default().to_vec(), names));
-        }
-        &self.server.as_ref().expect("filled above").1
-    }
-}
-
-fn environ_name(name: &HeaderName) -> String {
-    let mut key = String::with_capacity(5 + name.as_str().len());
-    key.push_str("HTTP_");
-    for character in name.as_str().chars() {
-        key.push(match character {
-            '-' => '_',
-            other => other.to_ascii_uppercase(),
-        });
-    }
-    key
-}
-
-/// An address without a port; an IPv4 client on an IPv6 socket is shown as the IPv4 client it is.
-fn plain_address(address: SocketAddr) -> String {
-    address.ip().to_canonical().to_string()
-}
-
-/// Splits `host[:port]`; an IPv6 literal keeps its brackets, as `SERVER_NAME` has them in httpd.
-fn split_authority(authority: &[u8]) -> (&[u8], Option<u16>) {
-    let search_from = memchr::memchr(b']', authority).unwrap_or(0);
-    match memchr::memchr(b':', &authority[search_from..]) {
-        None => (authority, None),
-        Some(colon) => {
-            let (host, port) = authority.split_at(search_from + colon);
-            let port = std::str::from_utf8(&port[1..])
-                .ok()
-                .and_then(|port| port.parse().ok());
-            (host, port)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn authorities_split_at_the_port() {
-        let check = |text: &'static str, host: &str, port: Option<u16>| {
-            assert_eq!(split_authority(text.as_bytes()), (host.as_bytes(), port));
-        };
-        check("example.org", "example.org", None);
-        check("example.org:8080", "example.org", Some(8080));
-        check("[::1]", "[::1]", None);
-        check("[::1]:8443", "[::1]", Some(8443));
-        check("example.org:", "example.org", None);
-    }
 
     #[test]
     fn names_that_could_pass_for_others_are_withheld() {
