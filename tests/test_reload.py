@@ -114,6 +114,18 @@ def test_a_broken_configuration_is_refused_and_the_old_one_serves_on(server):
     assert ask(server) == "old"
 
 
+@pytest.mark.parametrize("broken", ["def application(:\n", "raise RuntimeError('the-new-code-does-not-import')\n"])
+def test_broken_code_is_refused_and_the_old_code_serves_on(server, script, broken):
+    assert ask(server) == "old"
+    script.write_text(broken)
+    command(server, "reload")
+    server.wait_for_log("SyntaxError" if "def" in broken else "the-new-code-does-not-import")
+    assert waiting.settled(lambda: ask(server), "the answer") == "old"
+    script.write_text(CODE.format("mended"))
+    assert command(server, "reload").returncode == 0
+    waiting.until(lambda: ask(server) == "mended", "the mended code")
+
+
 def test_stop_ends_the_server(server):
     assert command(server, "stop").returncode == 0
     assert server.process.wait(10) == 0
