@@ -6,7 +6,8 @@
 use crate::application::{Call, Client};
 use crate::dispatch::Reply;
 use crate::environ::PathText;
-use crate::exchange::{Exchange, Head, add_field, own_reason};
+use crate::exchange::{Exchange, Head, own_reason};
+use crate::fields;
 use crate::wsgi;
 use alula_http::{Body, Request};
 use bytes::Bytes;
@@ -69,7 +70,7 @@ fn head(parts: &Bound<'_, PyTuple>) -> PyResult<Head> {
     for fields in parts.get_item(2)?.cast::<PyList>()?.iter() {
         let field = fields.cast::<PyTuple>()?;
         let (name, value) = (field.get_item(0)?, field.get_item(1)?);
-        add_field(&mut headers, name.cast()?, value.cast()?)?;
+        fields::add(&mut headers, name.cast()?, value.cast()?)?;
     }
     Ok(Head {
         status,

@@ -3,11 +3,11 @@
 //! The head leaves with the first piece of content (PEP 3333), so until then an error can still become a 500.
 
 use crate::dispatch::Reply;
+use crate::fields;
 use crate::spool::{self, Gone, Writer};
-use crate::text::{as_utf8, with_latin1};
+use crate::text::with_latin1;
 use alula_http::{Body, Reason, Response};
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -64,7 +64,7 @@ impl Head {
             };
             let name = name.cast::<PyString>().map_err(|_| text(&name))?;
             let value = value.cast::<PyString>().map_err(|_| text(&value))?;
-            add_field(headers, name, value)?;
+            fields::add(headers, name, value)?;
         }
         Ok(())
     }
@@ -94,31 +94,6 @@ pub(crate) fn own_reason(code: StatusCode, reason: &[u8]) -> Option<Bytes> {
         .iter()
         .all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f));
     (reason != registered.as_bytes() && printable).then(|| Bytes::copy_from_slice(reason))
-}
-
-/// Adds one field. Hop-by-hop fields are the server's and are left out.
-pub(crate) fn add_field(
-    headers: &mut HeaderMap,
-    name: &Bound<'_, PyString>,
-    value: &Bound<'_, PyString>,
-) -> PyResult<()> {
-    let name = as_utf8(name)?;
-    let invalid = |what: &str, text: &str| {
-        PyValueError::new_err(format!("response header {what} {text:?} is not valid"))
-    };
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("name", name))?;
-    if matches!(
-        name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-    ) {
-        return Ok(());
-    }
-    let value = with_latin1(value, |bytes| {
-        HeaderValue::from_bytes(bytes)
-            .map_err(|_| invalid("value", &String::from_utf8_lossy(bytes)))
-    })?;
-    headers.append(name, value);
-    Ok(())
 }
 
 /// Where a request's answer goes.

@@ -10,6 +10,7 @@ mod django;
 mod environ;
 mod exchange;
 mod failure;
+mod fields;
 mod input;
 mod module;
 mod spool;

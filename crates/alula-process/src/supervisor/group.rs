@@ -13,6 +13,9 @@ use crate::messages::Channel;
 use crate::restart::{self, Ending};
 use crate::worker::Order;
 
+/// How long the workers of a restart that is given up may take to finish what they have begun.
+const GIVE_UP_PATIENCE: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Default)]
 pub(super) struct Group {
     serving: Option<Generation>,
@@ -115,7 +118,9 @@ impl Group {
 
     fn give_up_incoming(&mut self, now: Instant) {
         if let Some(mut generation) = self.incoming.take() {
-            generation.order_all(Order::Now, None, now);
+            // It listens on the same sockets: a worker of it may have a request already.
+            let patience = self.patience().unwrap_or(GIVE_UP_PATIENCE);
+            generation.order_all(Order::Graceful, Some(patience), now);
             self.leaving.push(generation);
         }
     }
