@@ -15,6 +15,7 @@ mod sending;
 mod server;
 mod socket;
 mod strict;
+mod targets;
 
 pub use access_log::fix_time_zone;
 pub use pipeline::{Assembly, HostSettings};

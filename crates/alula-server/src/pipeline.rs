@@ -9,9 +9,9 @@ use crate::content;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::Framing;
-use alula_http::{Body, BodyMode, Handler, Request, Response, path, status_response};
+use crate::targets::Targets;
+use alula_http::{Body, BodyMode, Handler, Request, Response, status_response};
 use alula_routing::{Found, Route, RouteId, RouteTable, VirtualHostId, site};
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -59,6 +59,7 @@ pub(crate) struct Pipeline {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) draining: AtomicBool,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
+    targets: Targets,
     next_id: AtomicU64,
 }
 
@@ -85,6 +86,7 @@ impl Pipeline {
             observer,
             draining: AtomicBool::new(false),
             handlers: RwLock::default(),
+            targets: Targets::new(),
             next_id: AtomicU64::new(u64::from(std::process::id()) << 32),
         }
     }
@@ -149,12 +151,12 @@ impl Pipeline {
             return refuse(StatusCode::BAD_REQUEST, true, None);
         }
         let has_content = framing != Framing::None;
-        let target = match head.uri.path_and_query() {
-            Some(target) => Bytes::copy_from_slice(target.as_str().as_bytes()),
-            None => Bytes::from_static(b"/"),
-        };
-        let decoded = match path::decode(&target) {
-            Ok(decoded) => decoded,
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let (target, decoded) = match self.targets.decode(target) {
+            Ok(found) => found,
             Err(error) => {
                 tracing::debug!(target: "core", "[client {}] [request {id:x}] {error}", connection.peer.remote);
                 let close = has_content || error.status() == StatusCode::BAD_REQUEST;
