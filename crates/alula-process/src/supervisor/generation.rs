@@ -326,7 +326,7 @@ impl Generation {
     }
 
     fn template_ended(&mut self, template: &Template, ending: Ending, now: Instant) {
-        if template.kill_at.is_some() && template.channel.is_none() {
+        if template.kill_at.is_some() && template.channel.is_none() && template.loaded {
             tracing::debug!(
                 "{}: template {} {ending}",
                 self.plan.name,
