@@ -229,3 +229,118 @@ impl Drop for Reader {
         self.spool.room.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+
+    /// What the reader yields until it has to wait or ends.
+    fn read(reader: &mut Reader) -> (Vec<u8>, Option<Result<(), String>>) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut bytes = Vec::new();
+        let mut turns = 0;
+        loop {
+            match Pin::new(&mut *reader).poll_frame(&mut context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    bytes.extend_from_slice(&frame.into_data().expect("no trailers"));
+                }
+                Poll::Ready(Some(Err(error))) => return (bytes, Some(Err(error.to_string()))),
+                Poll::Ready(None) => return (bytes, Some(Ok(()))),
+                // A failure is held back for one turn.
+                Poll::Pending if turns == 0 => turns += 1,
+                Poll::Pending => return (bytes, None),
+            }
+        }
+    }
+
+    fn piece(number: u8, length: usize) -> Bytes {
+        Bytes::from(vec![number; length])
+    }
+
+    #[test]
+    fn pieces_keep_their_order_through_memory_and_file() {
+        let (mut writer, mut reader) = spool();
+        let mut sent = Vec::new();
+        for number in 0..40 {
+            let piece = piece(number, 100_000);
+            sent.extend_from_slice(&piece);
+            writer.write(piece).expect("a reader");
+        }
+        let (first, end) = read(&mut reader);
+        assert_eq!(end, None);
+        for number in 40..44 {
+            let piece = piece(number, 100_000);
+            sent.extend_from_slice(&piece);
+            writer.write(piece).expect("a reader");
+        }
+        writer.finish();
+        let (second, end) = read(&mut reader);
+        assert_eq!(end, Some(Ok(())));
+        assert!([first, second].concat() == sent);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_rest_is_on_disk() {
+        let (mut writer, _reader) = spool();
+        for number in 0..40 {
+            writer.write(piece(number, 100_000)).expect("a reader");
+        }
+        let state = writer.spool.state.lock();
+        assert!(state.memory_bytes <= RESPONSE_MEMORY_BYTES_MAX + 100_000);
+        assert_eq!(state.memory_bytes as u64 + state.file_written, 4_000_000);
+    }
+
+    #[test]
+    fn a_writer_learns_that_the_reader_is_gone() {
+        let (mut writer, reader) = spool();
+        writer.write(piece(1, 10)).expect("a reader");
+        drop(reader);
+        assert!(writer.write(piece(2, 10)).is_err());
+    }
+
+    #[test]
+    fn a_failure_comes_after_what_was_sent_before_it() {
+        let (mut writer, mut reader) = spool();
+        writer.write(piece(1, 10)).expect("a reader");
+        writer.abort("why");
+        assert_eq!(
+            read(&mut reader),
+            (vec![1; 10], Some(Err("why".to_owned())))
+        );
+    }
+
+    #[test]
+    fn a_writer_that_is_dropped_leaves_a_truncated_response() {
+        let (writer, mut reader) = spool();
+        drop(writer);
+        assert!(matches!(read(&mut reader), (_, Some(Err(_)))));
+    }
+
+    #[test]
+    fn a_full_spool_makes_the_writer_wait_for_the_reader() {
+        let (mut writer, mut reader) = spool();
+        let big = piece(7, 8 * 1024 * 1024);
+        let total = RESPONSE_FILE_BYTES_MAX as usize / big.len() + 4;
+        let writing = std::thread::spawn(move || {
+            for _ in 0..total {
+                writer.write(big.clone()).expect("a reader");
+            }
+            writer.finish();
+        });
+        let mut received = 0;
+        loop {
+            let (bytes, end) = read(&mut reader);
+            received += bytes.len();
+            assert!(
+                reader.spool.state.lock().file_written <= RESPONSE_FILE_BYTES_MAX + 8 * 1024 * 1024
+            );
+            if end.is_some() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        writing.join().expect("the writer ends");
+        assert_eq!(received, total * 8 * 1024 * 1024);
+    }
+}
