@@ -390,3 +390,14 @@ fn more_sections_than_a_key_holds_inline_still_add_up() {
         "files /srv/www/x LAST=39"
     );
 }
+
+#[test]
+fn a_line_feed_does_not_lead_past_a_regular_expression() {
+    check(
+        r#"DocumentRoot /srv/www
+        <LocationMatch "^/private/.*$">
+        Require all denied
+        </LocationMatch>"#,
+        &[("/private/a\nb", "files /srv/www/private/a\nb denied")],
+    );
+}
