@@ -1,6 +1,7 @@
 //! Settings to a route: who answers, who may see it, what it is given.
 
 use crate::mapping::{Mapped, Mappings};
+use crate::redirect::Redirects;
 use crate::route::{
     Access, Action, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
 };
@@ -35,6 +36,7 @@ pub(crate) fn route(
         },
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
         environment: settings.environment().into(),
+        redirects: Redirects::new(&settings.redirects),
         default_charset: settings.default_charset.clone().flatten(),
     }
 }
@@ -59,6 +61,7 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
                     });
                 }
                 MappingTarget::Files(root) => PathBuf::from(root),
+                MappingTarget::FilesMatch(template) => PathBuf::from(fixed_directory(template)),
             }
         }
         Mapped::DocumentRoot => mappings.document_root.clone().unwrap_or_default(),
@@ -72,6 +75,17 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
             .unwrap_or_else(|| vec!["index.html".to_owned()]),
         options: settings.options(),
     })
+}
+
+/// The part of an `AliasMatch`'s file path that no request changes, as a directory.
+fn fixed_directory(template: &str) -> &str {
+    match template.find('$') {
+        Some(at) => {
+            let slash = template[..at].rfind('/').unwrap_or(0);
+            &template[..=slash]
+        }
+        None => template,
+    }
 }
 
 fn python(settings: &DirectorySettings, list: &HandlerList) -> PythonRoute {

@@ -10,11 +10,14 @@ pub use alula_config::site;
 mod cache;
 mod compose;
 mod mapping;
+mod redirect;
 mod route;
 mod sections;
+mod substitution;
 mod table;
 mod virtual_host;
 
+pub use redirect::{Redirected, Redirects};
 pub use route::{
     Access, Action, FilesRoute, Found, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
 };

@@ -1,8 +1,11 @@
-//! A URL path to a file or script, by `Alias`, `WSGIScriptAlias` and `DocumentRoot`: purely lexical.
+//! A URL path to a file or script, by `Alias`, `AliasMatch`, `WSGIScriptAlias` and `DocumentRoot`: purely lexical.
 //!
 //! Prefixes fit on a segment border, repeated slashes counting as one. The first that fits wins, not the longest.
 
+use crate::substitution::expand;
+use alula_config::regex_bytes;
 use alula_config::site::{MappingTarget, UrlMapping, VirtualHost};
+use regex::bytes::Regex;
 use std::path::PathBuf;
 
 /// Where URLs lead, in the order to try.
@@ -13,10 +16,12 @@ pub(crate) struct Mappings {
     pub document_root: Option<PathBuf>,
 }
 
-/// One `Alias` or `WSGIScriptAlias`.
+/// One `Alias`, `AliasMatch` or `WSGIScriptAlias`.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     pub url: Box<[u8]>,
+    /// `AliasMatch`'s, to be found in the path.
+    regex: Option<Regex>,
     pub target: MappingTarget,
 }
 
@@ -36,6 +41,11 @@ impl Mappings {
     pub(crate) fn new(server: &VirtualHost) -> Self {
         let compile = |mapping: &UrlMapping| Mapping {
             url: mapping.url.as_bytes().into(),
+            regex: match mapping.target {
+                // `alula-config` lets no other through.
+                MappingTarget::FilesMatch(_) => regex_bytes(&mapping.url).ok(),
+                _ => None,
+            },
             target: mapping.target.clone(),
         };
         Self {
@@ -50,7 +60,7 @@ impl Mappings {
             return Mapped::Nowhere;
         }
         for (index, mapping) in self.mappings.iter().enumerate() {
-            if let Some(length) = prefix_length(path, &mapping.url) {
+            if let Some(length) = mapping.length(path) {
                 return Mapped::By { index, length };
             }
         }
@@ -65,6 +75,11 @@ impl Mappings {
         let (root, rest) = match mapped {
             Mapped::By { index, length } => match &self.mappings[index].target {
                 MappingTarget::Files(root) => (root.as_bytes(), &path[length..]),
+                MappingTarget::FilesMatch(template) => {
+                    let regex = self.mappings[index].regex.as_ref()?;
+                    let groups = regex.captures(path)?;
+                    return Some(expand(template, &groups, <[u8]>::to_vec));
+                }
                 MappingTarget::WsgiScript { .. } => return None,
             },
             Mapped::DocumentRoot => (
@@ -81,6 +96,16 @@ impl Mappings {
         };
         file.extend_from_slice(rest);
         Some(file)
+    }
+}
+
+impl Mapping {
+    /// How much of a path it takes, if it fits.
+    fn length(&self, path: &[u8]) -> Option<usize> {
+        match &self.regex {
+            Some(regex) => regex.is_match(path).then_some(path.len()),
+            None => prefix_length(path, &self.url),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A [`Route`] is the sum of all sections that matched; nothing in it depends on the request any more.
 
+use crate::redirect::{Redirected, Redirects};
 use alula_config::site::{self, DirectoryOptions, HandlerName, OrderRules};
 use http::StatusCode;
 use std::net::IpAddr;
@@ -23,6 +24,8 @@ pub struct Found {
     pub route: Arc<Route>,
     /// The file the path was translated to; `None` when Python answers by `<Location>` alone.
     pub file: Option<PathBuf>,
+    /// `Redirect`: the answer, for whoever [`Route::access`] lets pass.
+    pub redirect: Option<Box<Redirected>>,
     /// How much of the path is `SCRIPT_NAME`; `path[script_name_len..]` is `PATH_INFO`.
     pub script_name_len: usize,
 }
@@ -42,6 +45,8 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// `SetEnv` and `PassEnv` for these requests, each name once.
     pub environment: Arc<[(String, String)]>,
+    /// `Redirect` and its kin in the sections, tried for each request.
+    pub redirects: Redirects,
     /// `AddDefaultCharset`, for `text/plain` and `text/html` responses that name none.
     pub default_charset: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The table a request is looked up in.
 //!
+//! 0. `Redirect`s outside sections: they come before access control.
 //! 1. `<Location>`s that fit the path. If they make Python answer, that is all: files are never looked at (mod_python skips
 //!    map-to-storage there).
 //! 2. The path is mapped to a file or script.
@@ -10,7 +11,8 @@
 use crate::cache::{Cache, Entry, Key};
 use crate::compose;
 use crate::mapping::{Mapped, Mappings, prefix_length};
-use crate::route::{Action, Found, Route, VirtualHostId};
+use crate::redirect::{Redirected, Redirects};
+use crate::route::{Access, Action, Found, Route, VirtualHostId};
 use crate::sections::Sections;
 use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
@@ -34,6 +36,7 @@ struct Server {
     /// In force outside sections.
     settings: DirectorySettings,
     sections: Sections,
+    redirects: Redirects,
     mappings: Mappings,
 }
 
@@ -74,12 +77,15 @@ impl RouteTable {
         let mut key = Key::new();
         key.push(host.0);
         server.sections.locations(&merged, |index| key.push(index));
+        if let Some(redirect) = server.redirects.find(&merged) {
+            return self.redirected(host, key, redirect);
+        }
         let entry = self
             .cache
             .get(&key)
             .unwrap_or_else(|| self.by_location(host, &key));
         if let Entry::Route(route) = entry {
-            return found(route, None, path);
+            return found(route, None, path, &merged);
         }
         let mapped = server.mappings.find(&merged);
         let mapped_number = match mapped {
@@ -99,13 +105,43 @@ impl RouteTable {
             Some(Entry::Route(route)) => route,
             _ => self.by_file(host, &key, locations, mapped),
         };
-        found(route, file.map(path_buf), path)
+        found(route, file.map(path_buf), path, &merged)
     }
 
     /// Every route made so far, by id. Most are made by [`RouteTable::new`]; a combination of sections nobody
     /// foresaw is made when first asked for.
     pub fn routes(&self) -> Vec<Arc<Route>> {
         self.cache.routes()
+    }
+
+    /// What a redirect outside sections leads to: a status that everyone may see.
+    fn redirected(&self, host: VirtualHostId, mut key: Key, redirect: Box<Redirected>) -> Found {
+        let locations = key.as_slice().len();
+        // No mapping and no section has this number.
+        key.push(u32::MAX as usize);
+        key.push(u32::MAX as usize);
+        key.push(usize::from(redirect.status.as_u16()));
+        let route = match self.cache.get(&key) {
+            Some(Entry::Route(route)) => route,
+            _ => {
+                let server = &self.servers[host.0];
+                let settings = server.overlaid(&key.as_slice()[1..locations]);
+                let route = self.cache.intern(Route {
+                    action: Action::Status(redirect.status),
+                    access: Access::default(),
+                    redirects: Redirects::default(),
+                    ..compose::route(host, &settings, Mapped::Nowhere, &server.mappings)
+                });
+                self.cache.insert(&key, &Entry::Route(route.clone()));
+                route
+            }
+        };
+        Found {
+            route,
+            file: None,
+            redirect: Some(redirect),
+            script_name_len: 0,
+        }
     }
 
     /// What a new combination of locations leads to.
@@ -159,6 +195,7 @@ impl Server {
         Self {
             settings: server.settings.clone(),
             sections: Sections::new(inherited.iter().chain(&server.sections)),
+            redirects: Redirects::new(&server.redirects),
             mappings: Mappings::new(server),
         }
     }
@@ -179,12 +216,12 @@ impl Server {
         };
         match &self.mappings.mappings[index].target {
             MappingTarget::WsgiScript { script, .. } => Some(script.as_os_str().as_encoded_bytes()),
-            MappingTarget::Files(_) => None,
+            MappingTarget::Files(_) | MappingTarget::FilesMatch(_) => None,
         }
     }
 }
 
-fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8]) -> Found {
+fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8], merged: &[u8]) -> Found {
     let prefix = match &route.action {
         Action::Python(python) => python.django_root.as_deref(),
         Action::Wsgi(wsgi) => Some(wsgi.script_name.as_str()),
@@ -194,6 +231,7 @@ fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8]) -> Found {
         .and_then(|prefix| prefix_length(path, prefix.as_bytes()))
         .unwrap_or(0);
     Found {
+        redirect: route.redirects.find(merged),
         route,
         file,
         script_name_len,
@@ -212,6 +250,8 @@ fn foreseen_paths<'s>(site: &'s Site, server: &'s VirtualHost) -> impl Iterator<
         SectionPattern::Location(path) => Some(path.as_str()),
         _ => None,
     });
-    let mapped = server.url_map.iter().map(|mapping| mapping.url.as_str());
+    let paths = server.url_map.iter();
+    let paths = paths.filter(|mapping| !matches!(mapping.target, MappingTarget::FilesMatch(_)));
+    let mapped = paths.map(|mapping| mapping.url.as_str());
     ["/"].into_iter().chain(locations).chain(mapped)
 }

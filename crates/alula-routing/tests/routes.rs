@@ -29,6 +29,10 @@ fn describe(table: &RouteTable, host: VirtualHostId, path: &str) -> String {
     if found.script_name_len > 0 {
         let _ = write!(text, " [{}]", &path[..found.script_name_len]);
     }
+    if let Some(redirect) = &found.redirect {
+        let target = redirect.target.as_deref().unwrap_or_default();
+        let _ = write!(text, " {} {target}", redirect.status.as_str());
+    }
     for (name, value) in found.route.environment.iter() {
         let _ = write!(text, " {name}={value}");
     }
@@ -399,5 +403,58 @@ fn a_line_feed_does_not_lead_past_a_regular_expression() {
         Require all denied
         </LocationMatch>"#,
         &[("/private/a\nb", "files /srv/www/private/a\nb denied")],
+    );
+}
+
+#[test]
+fn redirects_come_before_everything_else() {
+    check(
+        r#"DocumentRoot /srv/www
+        Alias /al /srv/other
+        Redirect gone /al/gone
+        Redirect /a http://x/y
+        Redirect /a/never http://never/
+        RedirectMatch 301 "^/m/(.*)\.php$" "/n/$1"
+        <Location /a>
+        Require all denied
+        SetEnv V a
+        </Location>
+        <Location /app>
+        SetHandler mod_python
+        PythonHandler app
+        Redirect 303 /app/old /app/new
+        </Location>
+        <Location /app/inner>
+        Redirect /app/inner /first
+        </Location>
+        Redirect /app/away /away"#,
+        &[
+            ("/a", "302 302 http://x/y V=a"),
+            ("/a//b c", "302 302 http://x/y/b%20c V=a"),
+            ("/ab", "files /srv/www/ab"),
+            ("/al/gone/x", "410 410 "),
+            ("/al/x", "files /srv/other/x"),
+            ("/m/1/2.php", "301 301 /n/1/2"),
+            ("/app/away", "302 302 /away"),
+            ("/app/old/x", "python app 303 /app/new/x"),
+            ("/app/inner/x", "python app 302 /first/x"),
+            ("/app/x", "python app"),
+        ],
+    );
+}
+
+#[test]
+fn an_alias_may_be_a_regular_expression() {
+    check(
+        r#"DocumentRoot /srv/www
+        AliasMatch "^/v\d+/(.*)$" "/srv/other/$1"
+        Alias /v1/x /srv/never
+        Alias /w /srv/other/w
+        AliasMatch "^/w/(.*)$" "/srv/never/$1""#,
+        &[
+            ("/v1/x", "files /srv/other/x"),
+            ("/v/x", "files /srv/www/v/x"),
+            ("/w/x", "files /srv/other/w/x"),
+        ],
     );
 }

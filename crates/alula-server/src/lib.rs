@@ -11,6 +11,7 @@ mod connection;
 mod content;
 mod limits;
 mod pipeline;
+mod redirect;
 mod sending;
 mod server;
 mod socket;

@@ -6,6 +6,7 @@
 use crate::access_log::{AccessLogs, Entry};
 use crate::connection::{Connection, Phase};
 use crate::content;
+use crate::redirect;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::Framing;
@@ -13,7 +14,7 @@ use crate::targets::Targets;
 use alula_http::{Body, BodyMode, Handler, Request, Response, status_response};
 use alula_routing::{Found, Route, RouteId, RouteTable, VirtualHostId, site};
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
 use std::fs::File;
@@ -101,9 +102,10 @@ impl Pipeline {
         self.observer.request_started();
         let requests = connection.count_request();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let host = self
-            .routes
-            .virtual_host(connection.peer.local, authority(&request).as_deref());
+        let host = self.routes.virtual_host(
+            connection.peer.local,
+            authority(request.uri(), request.headers()),
+        );
         let entry = self.logs.entry(host, &request, &connection, id);
         let head_only = request.method() == Method::HEAD;
         let version = request.version();
@@ -176,7 +178,7 @@ impl Pipeline {
 
         let found = self.routes.find(host, &decoded.path);
         let route = &found.route;
-        if decoded.has_encoded_slash && found.file.is_some() {
+        if decoded.has_encoded_slash && (found.file.is_some() || found.redirect.is_some()) {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
         if !route
@@ -185,6 +187,21 @@ impl Pipeline {
         {
             tracing::debug!(target: "authz_core", "[client {}] [request {id:x}] denied by configuration", connection.peer.remote);
             return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
+        }
+        if let Some(redirected) = &found.redirect {
+            if has_content {
+                connection.make_last();
+            }
+            let base = redirect::Base {
+                asked: authority(&head.uri, &head.headers),
+                server_name: &self.hosts[host.0].server_name,
+                peer: &connection.peer,
+            };
+            return Answered {
+                response: redirect::response(redirected, &base, decoded.query.as_deref()),
+                host,
+                found: Some(found),
+            };
         }
 
         let handler = self.handler(route);
@@ -301,14 +318,11 @@ impl Pipeline {
 }
 
 /// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).
-fn authority(request: &http::Request<Incoming>) -> Option<std::borrow::Cow<'_, [u8]>> {
-    if let Some(authority) = request.uri().authority() {
-        return Some(authority.as_str().as_bytes().into());
+fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => headers.get(header::HOST).map(HeaderValue::as_bytes),
     }
-    request
-        .headers()
-        .get(header::HOST)
-        .map(|host| host.as_bytes().into())
 }
 
 fn framing(headers: &HeaderMap, incoming: &Incoming) -> Framing {

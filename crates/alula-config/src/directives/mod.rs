@@ -18,6 +18,7 @@ mod mpm;
 mod nearest;
 mod python;
 mod reading;
+mod redirect;
 mod reference;
 mod scope;
 mod sections;
@@ -174,6 +175,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         connection::ENTRIES,
         reading::ENTRIES,
         alias::ENTRIES,
+        redirect::ENTRIES,
         authz::ENTRIES,
         env::ENTRIES,
         log::ENTRIES,

@@ -149,7 +149,7 @@ fn directory(word: &Word) -> Result<SectionPattern, Problem> {
     })
 }
 
-fn check_regex(word: &Word) -> Result<(), Problem> {
+pub(super) fn check_regex(word: &Word) -> Result<(), Problem> {
     crate::regex_bytes(&word.text).map(drop).map_err(|error| {
         let text = error.to_string();
         let fact = text

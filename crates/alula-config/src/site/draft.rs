@@ -2,7 +2,7 @@
 
 use super::{
     Connection, DirectorySettings, EnvironmentCondition, Import, LogFormat, LogLevels, LogTarget,
-    PythonPathLine, Section, SectionPattern, UrlMapping, VirtualHostAddress,
+    PythonPathLine, Redirect, Section, SectionPattern, UrlMapping, VirtualHostAddress,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Files, LoadOptions};
@@ -61,6 +61,7 @@ pub(crate) struct ServerDraft {
     pub formats: BTreeMap<String, LogFormat>,
     pub document_root: Option<PathBuf>,
     pub server_admin: Option<String>,
+    pub redirects: Vec<Redirect>,
     pub url_map: Vec<UrlMapping>,
     pub settings: DirectorySettings,
     pub sections: Vec<Section>,

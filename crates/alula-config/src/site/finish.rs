@@ -149,6 +149,11 @@ fn virtual_host(
             .server_admin
             .clone()
             .or_else(|| inherited?.server_admin.clone()),
+        redirects: {
+            // A virtual host's own come first (httpd's mod_alias).
+            let inherited = inherited.map_or(&[][..], |main| &main.redirects);
+            server.redirects.iter().chain(inherited).cloned().collect()
+        },
         url_map: url_map(&server.url_map, inherited.map_or(&[], |main| &main.url_map)),
         settings,
         sections: server.sections.clone(),
@@ -160,7 +165,7 @@ fn virtual_host(
 fn url_map(own: &[UrlMapping], inherited: &[UrlMapping]) -> Vec<UrlMapping> {
     let all = own.iter().chain(inherited).cloned();
     let (aliases, scripts): (Vec<_>, Vec<_>) =
-        all.partition(|mapping| matches!(mapping.target, MappingTarget::Files(_)));
+        all.partition(|mapping| !matches!(mapping.target, MappingTarget::WsgiScript { .. }));
     [aliases, scripts].concat()
 }
 

@@ -10,6 +10,7 @@ mod finish;
 mod interpreter;
 mod log;
 mod merge;
+mod redirect;
 mod section;
 mod settings;
 mod uses;
@@ -21,6 +22,7 @@ pub use log::{
     AccessLog, Condition, DurationUnit, EnvironmentCondition, LogField, LogFormat, LogLevel,
     LogLevels, LogPort, LogTarget, LogTime, LogToken, TimeMoment, Which,
 };
+pub use redirect::{Redirect, RedirectFrom};
 pub use section::{Section, SectionPattern};
 pub use settings::{
     DirectoryOptions, DirectorySettings, EnvironmentChange, HandlerChoice, HandlerList,

@@ -3,7 +3,7 @@
 //! Its sections are only the ones written in it; the main server's sections apply before them, in the order
 //! the router knows.
 
-use super::{AccessLog, DirectorySettings, LogLevels, LogTarget, Origin, Section};
+use super::{AccessLog, DirectorySettings, LogLevels, LogTarget, Origin, Redirect, Section};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -34,6 +34,8 @@ pub struct VirtualHost {
     pub document_root: Option<PathBuf>,
     /// `ServerAdmin`.
     pub server_admin: Option<String>,
+    /// `Redirect` and its kin in the order to try, before everything else: its own before the main server's.
+    pub redirects: Vec<Redirect>,
     /// `Alias` and `WSGIScriptAlias` in the order to try: first match wins. Aliases come before scripts and its own
     /// before the main server's, as in httpd.
     pub url_map: Vec<UrlMapping>,
@@ -117,6 +119,8 @@ pub struct UrlMapping {
 pub enum MappingTarget {
     /// `Alias`: what follows the prefix is appended to this text, a trailing slash included where written.
     Files(String),
+    /// `AliasMatch`: the URL is a regular expression to find, this the whole file path with `$1` in it.
+    FilesMatch(String),
     /// `WSGIScriptAlias`: this script answers.
     WsgiScript {
         /// The file.
