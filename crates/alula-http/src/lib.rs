@@ -15,4 +15,4 @@ mod request;
 
 pub use body::{Body, BodyError, BodyStream};
 pub use handler::{Answer, BodyMode, Handler, StatusHandler};
-pub use request::{Peer, Reason, Request, Response, Scheme, status_response};
+pub use request::{OwnPage, Peer, Reason, Request, Response, Scheme, status_response};

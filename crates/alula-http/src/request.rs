@@ -103,6 +103,7 @@ pub fn status_response(status: StatusCode) -> Response {
     let page = format!(
         "<!DOCTYPE html>\n<html><head><title>{code} {reason}</title></head>\n<body><h1>{reason}</h1></body></html>\n"
     );
+    response.extensions_mut().insert(OwnPage);
     response.headers_mut().insert(
         http::header::CONTENT_TYPE,
         http::HeaderValue::from_static("text/html; charset=utf-8"),
@@ -110,6 +111,10 @@ pub fn status_response(status: StatusCode) -> Response {
     *response.body_mut() = Body::from(page);
     response
 }
+
+/// Marks a [`Response`] that [`status_response`] made, as an extension: nobody has anything to say but the status.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnPage;
 
 /// A reason phrase that is not the registered one, as an extension of a [`Response`] (RFC 9112 section 4).
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! What an application's exception becomes: one record in the error log, and a 500 that tells no more than it may.
 
-use alula_http::{Body, Response, status_response};
+use alula_http::{Body, OwnPage, Response, status_response};
 use http::{HeaderValue, StatusCode, header};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -43,6 +43,7 @@ pub(crate) fn response(traceback: &str, debug: bool) -> Response {
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/html; charset=utf-8"),
         );
+        response.extensions_mut().remove::<OwnPage>();
         *response.body_mut() = Body::from(page);
     }
     response

@@ -1,5 +1,6 @@
 //! Settings to a route: who answers, who may see it, what it is given.
 
+use crate::headers::HeaderChanges;
 use crate::mapping::{Mapped, Mappings};
 use crate::redirect::Redirects;
 use crate::route::{
@@ -25,6 +26,7 @@ pub(crate) fn route(
     mapped: Mapped,
     mappings: &Mappings,
 ) -> Route {
+    let environment = settings.environment();
     Route {
         // The cache numbers it.
         id: RouteId(0),
@@ -35,7 +37,9 @@ pub(crate) fn route(
             order: settings.order.clone(),
         },
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
-        environment: settings.environment().into(),
+        response_headers: HeaderChanges::new(&settings.response_headers, &environment),
+        request_headers: HeaderChanges::new(&settings.request_headers, &environment),
+        environment: environment.into(),
         redirects: Redirects::new(&settings.redirects),
         default_charset: settings.default_charset.clone().flatten(),
     }

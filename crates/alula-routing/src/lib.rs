@@ -9,6 +9,7 @@ pub use alula_config::site;
 
 mod cache;
 mod compose;
+mod headers;
 mod mapping;
 mod redirect;
 mod route;
@@ -17,6 +18,7 @@ mod substitution;
 mod table;
 mod virtual_host;
 
+pub use headers::{HeaderChanges, Moment};
 pub use redirect::{Redirected, Redirects};
 pub use route::{
     Access, Action, FilesRoute, Found, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,

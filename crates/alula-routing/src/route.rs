@@ -2,6 +2,7 @@
 //!
 //! A [`Route`] is the sum of all sections that matched; nothing in it depends on the request any more.
 
+use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use alula_config::site::{self, DirectoryOptions, HandlerName, OrderRules};
 use http::StatusCode;
@@ -45,6 +46,10 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// `SetEnv` and `PassEnv` for these requests, each name once.
     pub environment: Arc<[(String, String)]>,
+    /// `Header`.
+    pub response_headers: HeaderChanges,
+    /// `RequestHeader`.
+    pub request_headers: HeaderChanges,
     /// `Redirect` and its kin in the sections, tried for each request.
     pub redirects: Redirects,
     /// `AddDefaultCharset`, for `text/plain` and `text/html` responses that name none.

@@ -11,8 +11,8 @@ use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::Framing;
 use crate::targets::Targets;
-use alula_http::{Body, BodyMode, Handler, Request, Response, status_response};
-use alula_routing::{Found, Route, RouteId, RouteTable, VirtualHostId, site};
+use alula_http::{Body, BodyMode, Handler, OwnPage, Request, Response, status_response};
+use alula_routing::{Found, Moment, Route, RouteId, RouteTable, VirtualHostId, site};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -21,6 +21,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// What the server asks of whoever put it together.
 pub trait Assembly: Send + Sync + 'static {
@@ -69,6 +70,8 @@ struct Answered {
     response: Response,
     host: VirtualHostId,
     found: Option<Found>,
+    /// When the request arrived, where a `Header` tells.
+    received: Option<SystemTime>,
 }
 
 impl Pipeline {
@@ -137,6 +140,7 @@ impl Pipeline {
                 response: status_response(status),
                 host,
                 found,
+                received: None,
             }
         };
 
@@ -201,6 +205,7 @@ impl Pipeline {
                 response: redirect::response(redirected, &base, decoded.query.as_deref()),
                 host,
                 found: Some(found),
+                received: None,
             };
         }
 
@@ -233,11 +238,18 @@ impl Pipeline {
             },
         };
 
+        let received = route.response_headers.tells_time().then(SystemTime::now);
         let mut headers = head.headers;
         if let Some(authority) = head.uri.authority()
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
         {
             headers.insert(header::HOST, host);
+        }
+        if !route.request_headers.is_empty() {
+            let moment = Moment::from(received);
+            route
+                .request_headers
+                .apply_to_request(&mut headers, &moment);
         }
         let answer = handler.handle(Request {
             method: head.method,
@@ -257,6 +269,7 @@ impl Pipeline {
             response: answer.await,
             host,
             found: Some(found),
+            received,
         }
     }
 
@@ -276,6 +289,7 @@ impl Pipeline {
         {
             head.extensions.insert(reason);
         }
+        self.change_headers(&mut head, &answered.found, answered.host, answered.received);
         head.headers
             .entry(header::SERVER)
             .or_insert(HeaderValue::from_static("Alula"));
@@ -303,6 +317,26 @@ impl Pipeline {
         http::Response::from_parts(head, Outgoing::new(body, guard))
     }
 
+    /// `Header`, which comes last.
+    fn change_headers(
+        &self,
+        head: &mut http::response::Parts,
+        found: &Option<Found>,
+        host: VirtualHostId,
+        received: Option<SystemTime>,
+    ) {
+        // What was refused before it had a route has the settings outside all sections.
+        let unmapped = found.is_none().then(|| self.routes.find(host, b"*"));
+        let Some(found) = found.as_ref().or(unmapped.as_ref()) else {
+            return;
+        };
+        let changes = &found.route.response_headers;
+        if !changes.is_empty() {
+            let own = is_own_error(head);
+            changes.apply_to_response(&mut head.headers, own, &Moment::from(received));
+        }
+    }
+
     fn handler(&self, route: &Arc<Route>) -> Arc<dyn Handler> {
         let RouteId(index) = route.id;
         if let Some(Some(handler)) = self.handlers.read().get(index) {
@@ -315,6 +349,11 @@ impl Pipeline {
         }
         handlers[index].get_or_insert(made).clone()
     }
+}
+
+/// Whether the server or its file engine has nothing to say but a status other than success.
+fn is_own_error(head: &http::response::Parts) -> bool {
+    !head.status.is_success() && head.extensions.get::<OwnPage>().is_some()
 }
 
 /// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).

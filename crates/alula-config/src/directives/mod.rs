@@ -11,6 +11,7 @@ mod core;
 mod env;
 mod files;
 mod fixed;
+mod headers;
 mod known;
 mod log;
 mod log_format;
@@ -178,6 +179,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         redirect::ENTRIES,
         authz::ENTRIES,
         env::ENTRIES,
+        headers::ENTRIES,
         log::ENTRIES,
         python::ENTRIES,
         wsgi::ENTRIES,

@@ -14,6 +14,7 @@ const BUILT_IN: &[&str] = &[
     "core",
     "dir",
     "env",
+    "headers",
     "http",
     "log_config",
     "logio",

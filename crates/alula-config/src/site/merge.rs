@@ -14,6 +14,10 @@ impl DirectorySettings {
         replace(&mut self.default_charset, &later.default_charset);
         replace(&mut self.body_bytes_max, &later.body_bytes_max);
         self.environment.extend(later.environment.iter().cloned());
+        self.response_headers
+            .extend(later.response_headers.iter().cloned());
+        self.request_headers
+            .extend(later.request_headers.iter().cloned());
         // A later section's are tried first.
         self.redirects = [&later.redirects[..], &self.redirects].concat();
         self.options = match (self.options, later.options) {

@@ -7,6 +7,7 @@ mod access;
 mod check;
 pub(crate) mod draft;
 mod finish;
+mod headers;
 mod interpreter;
 mod log;
 mod merge;
@@ -17,6 +18,7 @@ mod uses;
 mod virtual_host;
 
 pub use access::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
+pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};
 pub use interpreter::{Import, Interpreter, PythonPathLine};
 pub use log::{
     AccessLog, Condition, DurationUnit, EnvironmentCondition, LogField, LogFormat, LogLevel,

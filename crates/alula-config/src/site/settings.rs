@@ -3,7 +3,7 @@
 //! The router lays the changes of all matching sections over one another ([`DirectorySettings::overlay`]) and reads
 //! defaults off the result.
 
-use super::{Access, OrderRules, Origin, PythonPathLine, Redirect};
+use super::{Access, HeaderChange, OrderRules, Origin, PythonPathLine, Redirect};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -26,6 +26,10 @@ pub struct DirectorySettings {
     pub default_charset: Option<Option<String>>,
     /// `LimitRequestBody` in bytes; 0 = unlimited.
     pub body_bytes_max: Option<u64>,
+    /// `Header` in file order.
+    pub response_headers: Vec<HeaderChange>,
+    /// `RequestHeader` in file order.
+    pub request_headers: Vec<HeaderChange>,
     /// `Redirect` and its kin in the order to try.
     pub redirects: Vec<Redirect>,
     /// mod_python's directives.
