@@ -6,9 +6,13 @@ use crate::redirect::Redirects;
 use crate::route::{
     Access, Action, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
 };
-use alula_config::site::{DirectorySettings, HandlerChoice, HandlerList, MappingTarget};
+use alula_config::site::{
+    DirectorySettings, ErrorDocument, HandlerChoice, HandlerList, MappingTarget,
+};
 use http::StatusCode;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// httpd's since 2.4.54.
 const BODY_BYTES_DEFAULT: u64 = 1 << 30;
@@ -27,6 +31,8 @@ pub(crate) fn route(
     mappings: &Mappings,
 ) -> Route {
     let environment = settings.environment();
+    let error_documents = error_documents(settings);
+    let is_page = |document: &ErrorDocument| matches!(document, ErrorDocument::Path(_));
     Route {
         // The cache numbers it.
         id: RouteId(0),
@@ -37,12 +43,20 @@ pub(crate) fn route(
             order: settings.order.clone(),
         },
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
+        has_error_page: error_documents.values().any(is_page),
+        error_documents: Arc::new(error_documents),
         response_headers: HeaderChanges::new(&settings.response_headers, &environment),
         request_headers: HeaderChanges::new(&settings.request_headers, &environment),
         environment: environment.into(),
         redirects: Redirects::new(&settings.redirects),
         default_charset: settings.default_charset.clone().flatten(),
     }
+}
+
+fn error_documents(settings: &DirectorySettings) -> BTreeMap<u16, ErrorDocument> {
+    let mut documents = settings.error_documents.clone();
+    documents.retain(|_, document| *document != ErrorDocument::Default);
+    documents
 }
 
 fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> Action {

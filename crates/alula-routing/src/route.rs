@@ -4,8 +4,9 @@
 
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
-use alula_config::site::{self, DirectoryOptions, HandlerName, OrderRules};
+use alula_config::site::{self, DirectoryOptions, ErrorDocument, HandlerName, OrderRules};
 use http::StatusCode;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +47,10 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// `SetEnv` and `PassEnv` for these requests, each name once.
     pub environment: Arc<[(String, String)]>,
+    /// `ErrorDocument` by status; no [`ErrorDocument::Default`] is left in it.
+    pub error_documents: Arc<BTreeMap<u16, ErrorDocument>>,
+    /// Whether one of them is a path, which takes the request's head to ask for.
+    pub has_error_page: bool,
     /// `Header`.
     pub response_headers: HeaderChanges,
     /// `RequestHeader`.

@@ -9,6 +9,7 @@ mod access_log;
 mod clock;
 mod connection;
 mod content;
+mod error_document;
 mod limits;
 mod pipeline;
 mod redirect;

@@ -6,6 +6,7 @@
 use crate::access_log::{AccessLogs, Entry};
 use crate::connection::{Connection, Phase};
 use crate::content;
+use crate::error_document;
 use crate::redirect;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
@@ -113,7 +114,12 @@ impl Pipeline {
         let head_only = request.method() == Method::HEAD;
         let version = request.version();
 
-        let answered = self.answer(request, &connection, host, id).await;
+        let mut kept = None;
+        let mut answered = self.answer(request, &connection, host, id, &mut kept).await;
+        let documented = |found: &Found| !found.route.error_documents.is_empty();
+        if answered.found.as_ref().is_some_and(documented) {
+            answered = self.error_document(answered, kept, &connection, id).await;
+        }
 
         let settings = &self.hosts[answered.host.0].connection;
         let keep_alive = settings.keep_alive
@@ -124,12 +130,92 @@ impl Pipeline {
         self.finish(answered, entry, &connection, keep_alive, head_only, version)
     }
 
+    /// `ErrorDocument`, for an error that nobody has anything to say about.
+    async fn error_document(
+        &self,
+        mut answered: Answered,
+        head: Option<http::request::Parts>,
+        connection: &Arc<Connection>,
+        id: u64,
+    ) -> Answered {
+        let status = answered.response.status();
+        let own = answered.response.extensions().get::<OwnPage>().is_some();
+        let found = answered.found.as_ref().filter(|_| own);
+        let document = found.and_then(|found| found.route.error_documents.get(&status.as_u16()));
+        match document {
+            None | Some(site::ErrorDocument::Default) => {}
+            Some(site::ErrorDocument::Text(text)) => {
+                *answered.response.body_mut() = Body::from(text.clone());
+            }
+            Some(site::ErrorDocument::Url(url)) => {
+                if let Ok(url) = HeaderValue::try_from(url.as_str()) {
+                    answered.response = status_response(StatusCode::FOUND);
+                    answered
+                        .response
+                        .headers_mut()
+                        .insert(header::LOCATION, url);
+                }
+            }
+            Some(site::ErrorDocument::Path(path)) => {
+                let Some(head) = head else { return answered };
+                let page = self.error_page(path.clone(), head, answered.host, connection, id);
+                if let Some((response, found)) = page.await {
+                    answered.response = error_document::with_status(response, &answered.response);
+                    answered.found = Some(found);
+                }
+            }
+        }
+        answered
+    }
+
+    /// What answers at the path of an `ErrorDocument`; `None` when that is an error as well.
+    async fn error_page(
+        &self,
+        path: String,
+        head: http::request::Parts,
+        host: VirtualHostId,
+        connection: &Arc<Connection>,
+        id: u64,
+    ) -> Option<(Response, Found)> {
+        let (_, decoded) = self.targets.decode(&path).ok()?;
+        let found = self.routes.find(host, &decoded.path);
+        let (client, local) = (connection.peer.remote.ip(), connection.peer.local.ip());
+        if found.redirect.is_some() || !found.route.access.allows(client, local) {
+            return None;
+        }
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let request = Request {
+            target: target.to_owned().into(),
+            method: match head.method {
+                Method::HEAD => Method::HEAD,
+                _ => Method::GET,
+            },
+            version: head.version,
+            path: decoded.path,
+            query: decoded.query,
+            headers: error_document::without_conditions(head.headers),
+            file: found.file.clone(),
+            script_name_len: found.script_name_len,
+            user: None,
+            peer: connection.peer.clone(),
+            body: Body::Empty,
+            id,
+        };
+        let response = self.handler(&found.route).handle(request).await;
+        let failed = response.extensions().get::<OwnPage>().is_some();
+        (!failed).then_some((response, found))
+    }
+
     async fn answer(
         &self,
         request: http::Request<Incoming>,
         connection: &Arc<Connection>,
         host: VirtualHostId,
         id: u64,
+        kept: &mut Option<http::request::Parts>,
     ) -> Answered {
         let (head, incoming) = request.into_parts();
         let refuse = |status: StatusCode, close: bool, found: Option<Found>| {
@@ -182,6 +268,9 @@ impl Pipeline {
 
         let found = self.routes.find(host, &decoded.path);
         let route = &found.route;
+        if route.has_error_page {
+            *kept = Some(head.clone());
+        }
         if decoded.has_encoded_slash && (found.file.is_some() || found.redirect.is_some()) {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }

@@ -9,6 +9,7 @@ mod authz;
 mod connection;
 mod core;
 mod env;
+mod error_document;
 mod files;
 mod fixed;
 mod headers;
@@ -175,6 +176,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         mpm::ENTRIES,
         connection::ENTRIES,
         reading::ENTRIES,
+        error_document::ENTRIES,
         alias::ENTRIES,
         redirect::ENTRIES,
         authz::ENTRIES,

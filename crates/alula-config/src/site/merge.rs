@@ -14,6 +14,9 @@ impl DirectorySettings {
         replace(&mut self.default_charset, &later.default_charset);
         replace(&mut self.body_bytes_max, &later.body_bytes_max);
         self.environment.extend(later.environment.iter().cloned());
+        let documents = later.error_documents.iter();
+        self.error_documents
+            .extend(documents.map(|(status, document)| (*status, document.clone())));
         self.response_headers
             .extend(later.response_headers.iter().cloned());
         self.request_headers

@@ -6,6 +6,7 @@
 mod access;
 mod check;
 pub(crate) mod draft;
+mod error_document;
 mod finish;
 mod headers;
 mod interpreter;
@@ -18,6 +19,7 @@ mod uses;
 mod virtual_host;
 
 pub use access::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
+pub use error_document::ErrorDocument;
 pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};
 pub use interpreter::{Import, Interpreter, PythonPathLine};
 pub use log::{

@@ -3,8 +3,9 @@
 //! The router lays the changes of all matching sections over one another ([`DirectorySettings::overlay`]) and reads
 //! defaults off the result.
 
-use super::{Access, HeaderChange, OrderRules, Origin, PythonPathLine, Redirect};
+use super::{Access, ErrorDocument, HeaderChange, OrderRules, Origin, PythonPathLine, Redirect};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What one section, or the server outside sections, sets.
@@ -26,6 +27,8 @@ pub struct DirectorySettings {
     pub default_charset: Option<Option<String>>,
     /// `LimitRequestBody` in bytes; 0 = unlimited.
     pub body_bytes_max: Option<u64>,
+    /// `ErrorDocument` by status.
+    pub error_documents: BTreeMap<u16, ErrorDocument>,
     /// `Header` in file order.
     pub response_headers: Vec<HeaderChange>,
     /// `RequestHeader` in file order.
