@@ -7,7 +7,7 @@ use crate::route::{
     Access, Action, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
 };
 use alula_config::site::{
-    DirectorySettings, ErrorDocument, HandlerChoice, HandlerList, MappingTarget,
+    DirectorySettings, ErrorDocument, Expires, HandlerChoice, HandlerList, MappingTarget,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -45,6 +45,7 @@ pub(crate) fn route(
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
         has_error_page: error_documents.values().any(is_page),
         error_documents: Arc::new(error_documents),
+        expires: expires(settings),
         response_headers: HeaderChanges::new(&settings.response_headers, &environment),
         request_headers: HeaderChanges::new(&settings.request_headers, &environment),
         environment: environment.into(),
@@ -57,6 +58,12 @@ fn error_documents(settings: &DirectorySettings) -> BTreeMap<u16, ErrorDocument>
     let mut documents = settings.error_documents.clone();
     documents.retain(|_, document| *document != ErrorDocument::Default);
     documents
+}
+
+fn expires(settings: &DirectorySettings) -> Option<Arc<Expires>> {
+    let expires = &settings.expires;
+    let says = expires.default.is_some() || !expires.by_type.is_empty();
+    (expires.active == Some(true) && says).then(|| Arc::new(expires.clone()))
 }
 
 fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> Action {

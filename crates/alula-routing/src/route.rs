@@ -4,7 +4,7 @@
 
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
-use alula_config::site::{self, DirectoryOptions, ErrorDocument, HandlerName, OrderRules};
+use alula_config::site::{self, DirectoryOptions, ErrorDocument, Expires, HandlerName, OrderRules};
 use http::StatusCode;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -51,6 +51,8 @@ pub struct Route {
     pub error_documents: Arc<BTreeMap<u16, ErrorDocument>>,
     /// Whether one of them is a path, which takes the request's head to ask for.
     pub has_error_page: bool,
+    /// mod_expires' directives, where they are active and say something.
+    pub expires: Option<Arc<Expires>>,
     /// `Header`.
     pub response_headers: HeaderChanges,
     /// `RequestHeader`.

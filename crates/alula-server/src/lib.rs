@@ -10,6 +10,7 @@ mod clock;
 mod connection;
 mod content;
 mod error_document;
+mod expires;
 mod limits;
 mod pipeline;
 mod redirect;

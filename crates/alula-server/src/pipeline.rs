@@ -7,13 +7,14 @@ use crate::access_log::{AccessLogs, Entry};
 use crate::connection::{Connection, Phase};
 use crate::content;
 use crate::error_document;
+use crate::expires;
 use crate::redirect;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::Framing;
 use crate::targets::Targets;
 use alula_http::{Body, BodyMode, Handler, OwnPage, Request, Response, status_response};
-use alula_routing::{Found, Moment, Route, RouteId, RouteTable, VirtualHostId, site};
+use alula_routing::{Action, Found, Moment, Route, RouteId, RouteTable, VirtualHostId, site};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -406,7 +407,7 @@ impl Pipeline {
         http::Response::from_parts(head, Outgoing::new(body, guard))
     }
 
-    /// `Header`, which comes last.
+    /// `ExpiresDefault` and its kin, then `Header`, which comes last.
     fn change_headers(
         &self,
         head: &mut http::response::Parts,
@@ -419,6 +420,13 @@ impl Pipeline {
         let Some(found) = found.as_ref().or(unmapped.as_ref()) else {
             return;
         };
+        if let Some(expires) = &found.route.expires {
+            expires::add(
+                head,
+                expires,
+                matches!(found.route.action, Action::Files(_)),
+            );
+        }
         let changes = &found.route.response_headers;
         if !changes.is_empty() {
             let own = is_own_error(head);

@@ -11,7 +11,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     fixed("AuthMerging", "Off", Contexts::SECTIONS, "A section's `Require` lines replace those it inherits."),
     fixed("RewriteEngine", "Off", Contexts::EVERYWHERE, "URLs are not rewritten."),
     fixed("SSLEngine", "Off", Contexts::SERVERS, "Connections are plain HTTP."),
-    fixed("ExpiresActive", "Off", Contexts::EVERYWHERE, "Responses get no `Expires` header."),
     fixed("ProxyRequests", "Off", Contexts::SERVERS, "The server is no forward proxy."),
     fixed("Protocols", "http/1.1", Contexts::SERVERS, "Connections speak HTTP/1.1."),
     fixed("WSGIPassAuthorization", "On", Contexts::EVERYWHERE, "Applications see the `Authorization` header."),

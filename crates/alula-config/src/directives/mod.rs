@@ -10,6 +10,7 @@ mod connection;
 mod core;
 mod env;
 mod error_document;
+mod expires;
 mod files;
 mod fixed;
 mod headers;
@@ -182,6 +183,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         authz::ENTRIES,
         env::ENTRIES,
         headers::ENTRIES,
+        expires::ENTRIES,
         log::ENTRIES,
         python::ENTRIES,
         wsgi::ENTRIES,

@@ -14,6 +14,7 @@ const BUILT_IN: &[&str] = &[
     "core",
     "dir",
     "env",
+    "expires",
     "headers",
     "http",
     "log_config",

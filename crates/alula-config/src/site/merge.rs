@@ -17,6 +17,12 @@ impl DirectorySettings {
         let documents = later.error_documents.iter();
         self.error_documents
             .extend(documents.map(|(status, document)| (*status, document.clone())));
+        replace(&mut self.expires.active, &later.expires.active);
+        replace(&mut self.expires.default, &later.expires.default);
+        let types = later.expires.by_type.iter();
+        self.expires
+            .by_type
+            .extend(types.map(|(media_type, expiry)| (media_type.clone(), *expiry)));
         self.response_headers
             .extend(later.response_headers.iter().cloned());
         self.request_headers

@@ -7,6 +7,7 @@ mod access;
 mod check;
 pub(crate) mod draft;
 mod error_document;
+mod expires;
 mod finish;
 mod headers;
 mod interpreter;
@@ -20,6 +21,7 @@ mod virtual_host;
 
 pub use access::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
 pub use error_document::ErrorDocument;
+pub use expires::{Expires, Expiry, ExpiryBase};
 pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};
 pub use interpreter::{Import, Interpreter, PythonPathLine};
 pub use log::{

@@ -3,7 +3,9 @@
 //! The router lays the changes of all matching sections over one another ([`DirectorySettings::overlay`]) and reads
 //! defaults off the result.
 
-use super::{Access, ErrorDocument, HeaderChange, OrderRules, Origin, PythonPathLine, Redirect};
+use super::{
+    Access, ErrorDocument, Expires, HeaderChange, OrderRules, Origin, PythonPathLine, Redirect,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub struct DirectorySettings {
     pub body_bytes_max: Option<u64>,
     /// `ErrorDocument` by status.
     pub error_documents: BTreeMap<u16, ErrorDocument>,
+    /// mod_expires' directives.
+    pub expires: Expires,
     /// `Header` in file order.
     pub response_headers: Vec<HeaderChange>,
     /// `RequestHeader` in file order.
