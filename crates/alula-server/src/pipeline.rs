@@ -119,7 +119,8 @@ impl Pipeline {
         let mut answered = self.answer(request, &connection, host, id, &mut kept).await;
         let documented = |found: &Found| !found.route.error_documents.is_empty();
         if answered.found.as_ref().is_some_and(documented) {
-            answered = self.error_document(answered, kept, &connection, id).await;
+            // Boxed: the future of every request would have to hold this one's state.
+            answered = Box::pin(self.error_document(answered, kept, &connection, id)).await;
         }
 
         let settings = &self.hosts[answered.host.0].connection;
