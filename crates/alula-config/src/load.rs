@@ -115,6 +115,9 @@ pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec
         draft: &mut draft,
         server: 0,
         sections: Vec::new(),
+        limit: None,
+        groups: Vec::new(),
+        requirements: Vec::new(),
         noted: Vec::new(),
     };
     directives::walk(&mut scope, &read.nodes);

@@ -4,10 +4,11 @@
 
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
-use alula_config::site::{self, DirectoryOptions, ErrorDocument, Expires, HandlerName, OrderRules};
+use alula_config::site::{
+    self, Asker, DirectoryOptions, ErrorDocument, Expires, HandlerName, OrderRules, Outcome,
+};
 use http::StatusCode;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -125,11 +126,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether a client may pass. `local` is our end of the connection (for `Require local`).
-    pub fn allows(&self, client: IpAddr, local: IpAddr) -> bool {
-        self.require
-            .as_ref()
-            .is_none_or(|require| require.allows(client, local))
-            && self.order.as_ref().is_none_or(|order| order.allows(client))
+    /// Whether a request may pass.
+    pub fn allows(&self, asker: &Asker) -> bool {
+        let required = self.require.as_ref();
+        required.is_none_or(|require| require.judge(asker) == Outcome::Granted)
+            && self.order.as_ref().is_none_or(|order| order.allows(asker))
     }
 }

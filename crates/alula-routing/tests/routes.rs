@@ -1,5 +1,6 @@
 //! Which route a request has, one line each; the rules are those of Apache 2.4.71.
 
+use alula_config::site::Asker;
 use alula_config::{LoadOptions, MemoryFiles, load_with};
 use alula_routing::{Action, RouteTable, VirtualHostId};
 use std::fmt::Write;
@@ -12,6 +13,15 @@ fn table(text: &str) -> RouteTable {
         .file("/site.conf", text);
     let loaded = load_with(&LoadOptions::new("/site.conf"), &files);
     RouteTable::new(&loaded.expect("a valid configuration").site)
+}
+
+fn asker(method: &str) -> Asker<'_> {
+    Asker {
+        client: "192.0.2.1".parse().expect("an address"),
+        local: "192.0.2.2".parse().expect("an address"),
+        method,
+        variables: &[],
+    }
 }
 
 /// `who file script-name`, and what else differs from the default.
@@ -36,9 +46,7 @@ fn describe(table: &RouteTable, host: VirtualHostId, path: &str) -> String {
     for (name, value) in found.route.environment.iter() {
         let _ = write!(text, " {name}={value}");
     }
-    let client = "192.0.2.1".parse().expect("an address");
-    let local = "192.0.2.2".parse().expect("an address");
-    if !found.route.access.allows(client, local) {
+    if !found.route.access.allows(&asker("GET")) {
         text.push_str(" denied");
     }
     text

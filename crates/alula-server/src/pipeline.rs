@@ -181,8 +181,8 @@ impl Pipeline {
     ) -> Option<(Response, Found)> {
         let (_, decoded) = self.targets.decode(&path).ok()?;
         let found = self.routes.find(host, &decoded.path);
-        let (client, local) = (connection.peer.remote.ip(), connection.peer.local.ip());
-        if found.redirect.is_some() || !found.route.access.allows(client, local) {
+        let asker = asker(connection, "GET");
+        if found.redirect.is_some() || !found.route.access.allows(&asker) {
             return None;
         }
         let target = head
@@ -276,10 +276,8 @@ impl Pipeline {
         if decoded.has_encoded_slash && (found.file.is_some() || found.redirect.is_some()) {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
-        if !route
-            .access
-            .allows(connection.peer.remote.ip(), connection.peer.local.ip())
-        {
+        let asker = asker(connection, head.method.as_str());
+        if !route.access.allows(&asker) {
             tracing::debug!(target: "authz_core", "[client {}] [request {id:x}] denied by configuration", connection.peer.remote);
             return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
         }
@@ -452,6 +450,17 @@ impl Pipeline {
 /// Whether the server or its file engine has nothing to say but a status other than success.
 fn is_own_error(head: &http::response::Parts) -> bool {
     !head.status.is_success() && head.extensions.get::<OwnPage>().is_some()
+}
+
+/// What access rules look at.
+fn asker<'a>(connection: &Connection, method: &'a str) -> site::Asker<'a> {
+    site::Asker {
+        client: connection.peer.remote.ip(),
+        local: connection.peer.local.ip(),
+        method,
+        // Nothing sets variables this early yet; `SetEnv` comes after access, as in httpd.
+        variables: &[],
+    }
 }
 
 /// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).

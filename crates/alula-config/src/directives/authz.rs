@@ -1,217 +1,272 @@
-//! Who may see what: `Require`, and `Order`, `Allow`, `Deny` of httpd 2.2.
+//! Who may see what: `Require`, its sections, and the methods they are for.
 //!
 //! Nothing here is ever ignored: what cannot be honoured is an error.
 
-use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
-use crate::site::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
+use super::network::network;
+use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope, SectionKind};
+use crate::site::{Access, Limited, Merging, Methods, Requirement};
 use crate::syntax::lexer::Word;
-use std::net::{IpAddr, Ipv4Addr};
 
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "Require", args: Arity::at_least(1), syntax: "all granted | all denied | ip address ... | local", contexts: Contexts::SECTIONS,
-        default: "all granted", apply: Apply::Run(require),
-        doc: "Who may pass. Of several in one section one suffices; a section's own replace those it inherits. An address may be partial \
-              (`10.1`), or a network (`10.1.0.0/16`, `10.1.0.0/255.255.0.0`).",
+        name: "Require", args: Arity::at_least(1),
+        syntax: "[not] all granted | all denied | ip address ... | local | method name ... | env variable ...",
+        contexts: Contexts::SECTIONS, default: "all granted", apply: Apply::Run(require),
+        doc: "Who may pass. Of several in one section one suffices, unless `<RequireAll>` or `<RequireNone>` is around them; a section's own \
+              replace those it inherits (see `AuthMerging`). An address may be partial (`10.1`), or a network (`10.1.0.0/16`, \
+              `10.1.0.0/255.255.0.0`). `not` stands inside `<RequireAll>` only. A variable is one that is set before access is checked; `SetEnv` \
+              comes later.",
     },
     Entry {
-        name: "Order", args: Arity::exactly(1), syntax: "deny,allow | allow,deny", contexts: Contexts::SECTIONS,
-        default: "deny,allow", apply: Apply::Run(order),
-        doc: "httpd 2.2: which of `Allow` and `Deny` has the last word. `allow,deny` refuses whom neither names. Where `Require` is written as \
-              well, both must let a client pass.",
-    },
-    Entry {
-        name: "Allow", args: Arity::at_least(2), syntax: "from all | from address ...", contexts: Contexts::SECTIONS,
-        default: "", apply: Apply::Run(allow),
-        doc: "httpd 2.2: whom to let pass.",
-    },
-    Entry {
-        name: "Deny", args: Arity::at_least(2), syntax: "from all | from address ...", contexts: Contexts::SECTIONS,
-        default: "", apply: Apply::Run(deny),
-        doc: "httpd 2.2: whom to refuse.",
-    },
-    Entry {
-        name: "Satisfy", args: Arity::exactly(1), syntax: "All", contexts: Contexts::SECTIONS,
-        default: "All", apply: Apply::Run(satisfy),
-        doc: "httpd 2.2: whether both the address and the user must fit.",
+        name: "AuthMerging", args: Arity::exactly(1), syntax: "Off | And | Or", contexts: Contexts::SECTIONS,
+        default: "Off", apply: Apply::Run(auth_merging),
+        doc: "How a section's `Require` lines go with the inherited ones: they replace them, both must let a client pass, or one of the two. \
+              `Off` in a section without `Require` drops what was inherited.",
     },
 ];
 
 fn require(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     let kind = args.first();
-    let rest = &args.words[1..];
-    let requirement = match kind.text.to_ascii_lowercase().as_str() {
+    let negated = kind.text.eq_ignore_ascii_case("not");
+    let words = &args.words[usize::from(negated)..];
+    let Some((kind, rest)) = words.split_first() else {
+        return Err(Problem::at(kind, "requires something after \"not\""));
+    };
+    let requirement = requirement(kind, rest)?;
+    if let Requirement::Env(names) = &requirement {
+        warn_unset(scope, kind, names);
+    }
+    if negated {
+        if scope.groups.last() != Some(&SectionKind::RequireAll) {
+            let around = around(scope);
+            let message = format!("\"not\" has no effect in {around}");
+            let hint = "<RequireAll> around it, together with Require all granted";
+            return Err(Problem::at(args.first(), message).hint(hint));
+        }
+        add(scope, Requirement::Not(Box::new(requirement)));
+    } else {
+        add(scope, requirement);
+    }
+    Ok(())
+}
+
+fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
+    let name = kind.text.to_ascii_lowercase();
+    let texts = || rest.iter().map(|word| word.text.clone()).collect();
+    Ok(match name.as_str() {
         "all" => match rest {
             [word] if word.text.eq_ignore_ascii_case("granted") => Requirement::Granted,
             [word] if word.text.eq_ignore_ascii_case("denied") => Requirement::Denied,
             _ => {
-                return Err(Problem::at(
-                    kind,
-                    "takes \"granted\" or \"denied\" after \"all\"",
-                ));
+                let message = "takes \"granted\" or \"denied\" after \"all\"";
+                return Err(Problem::at(kind, message));
             }
         },
-        "ip" if rest.is_empty() => {
-            return Err(Problem::at(kind, "requires an address after \"ip\""));
-        }
-        "ip" => Requirement::Ip(rest.iter().map(network).collect::<Result<_, _>>()?),
         "local" if rest.is_empty() => Requirement::Local,
         "local" => return Err(Problem::at(kind, "takes nothing after \"local\"")),
-        "not" => {
-            let message = "\"not\" is known to httpd, not supported yet";
-            let hint = "Order allow,deny with Allow from all and Deny from ADDRESS refuses single addresses";
-            return Err(Problem::at(kind, message).hint(hint));
+        "ip" | "method" | "env" if rest.is_empty() => {
+            let what = match name.as_str() {
+                "ip" => "an address",
+                "method" => "a method",
+                _ => "a variable",
+            };
+            return Err(Problem::at(kind, format!("requires {what} after {name:?}")));
         }
-        "user" | "group" | "valid-user" | "host" | "forward-dns" | "env" | "method" | "expr"
-        | "ssl" | "ssl-verify-client" | "file-owner" | "file-group" | "ldap-user"
-        | "ldap-group" | "dbm-group" => {
+        "ip" => Requirement::Ip(rest.iter().map(network).collect::<Result<_, _>>()?),
+        "method" => Requirement::Method(rest.iter().map(method).collect::<Result<_, _>>()?),
+        "env" => Requirement::Env(texts()),
+        "host" | "forward-dns" => {
+            let message = format!("host names are never looked up, so {name:?} cannot be decided");
+            return Err(Problem::at(kind, message).hint("Require ip with an address or network"));
+        }
+        "user" | "group" | "valid-user" | "expr" | "ssl" | "ssl-verify-client" | "file-owner"
+        | "file-group" | "ldap-user" | "ldap-group" | "dbm-group" => {
             return Err(Problem::not_yet(kind));
         }
-        name => {
-            return Err(Problem::at(
-                kind,
-                format!("unknown authorization provider {name:?}"),
-            ));
-        }
-    };
-    let access = scope
-        .settings()
-        .access
-        .get_or_insert_with(|| Access { any: Vec::new() });
-    access.any.push(requirement);
-    Ok(())
-}
-
-fn order(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let order = match args.text().to_ascii_lowercase().as_str() {
-        "deny,allow" => Order::DenyAllow,
-        "allow,deny" | "mutual-failure" => Order::AllowDeny,
         _ => {
-            let hint = "one word, without a blank after the comma";
-            return Err(Problem::at(args.first(), "must be deny,allow or allow,deny").hint(hint));
+            let message = format!("unknown authorization provider {name:?}");
+            return Err(Problem::at(kind, message));
         }
-    };
-    rules(scope).order = order;
-    Ok(())
-}
-
-fn allow(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let named = from(args)?;
-    rules(scope).allow.extend(named);
-    Ok(())
-}
-
-fn deny(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let named = from(args)?;
-    rules(scope).deny.extend(named);
-    Ok(())
-}
-
-fn satisfy(_: &mut Scope, args: &Args) -> Result<(), Problem> {
-    match args.text().to_ascii_lowercase().as_str() {
-        "all" => Ok(()),
-        "any" => Err(Problem::not_yet(args.first())),
-        _ => Err(Problem::at(args.first(), "must be All or Any")),
-    }
-}
-
-fn rules<'s>(scope: &'s mut Scope) -> &'s mut OrderRules {
-    scope.settings().order.get_or_insert_with(|| OrderRules {
-        order: Order::default(),
-        allow: Vec::new(),
-        deny: Vec::new(),
     })
 }
 
-fn from(args: &Args) -> Result<Vec<AllowRule>, Problem> {
-    if !args.first().text.eq_ignore_ascii_case("from") {
-        return Err(Problem::at(args.first(), "must be followed by \"from\""));
-    }
-    let rule = |word: &Word| match word.text.to_ascii_lowercase().as_str() {
-        "all" => Ok(AllowRule::All),
-        text if text.starts_with("env=") => Err(Problem::not_yet(word)),
-        text if text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(':') => {
-            let message = format!("host names are never looked up, so {text:?} cannot be compared");
-            Err(Problem::at(word, message).hint("write an IP address or network"))
-        }
-        _ => network(word).map(AllowRule::Ip),
+/// Nothing sets a variable so early yet, and a rule that never holds should not surprise.
+fn warn_unset(scope: &mut Scope, kind: &Word, names: &[String]) {
+    let message = format!(
+        "Require: nothing sets {} before access is checked, so this never holds (SetEnv comes later, as in httpd)",
+        names.join(", ")
+    );
+    scope.warn(kind.span, message, None);
+}
+
+fn auth_merging(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let merging = match args.text().to_ascii_lowercase().as_str() {
+        "off" => Merging::Off,
+        "and" => Merging::And,
+        "or" => Merging::Or,
+        _ => return Err(Problem::at(args.first(), "must be Off, And or Or")),
     };
-    args.words[1..].iter().map(rule).collect()
+    scope.settings().auth_merging = Some(merging);
+    Ok(())
 }
 
-/// An address, a partial one, or a network with a prefix or mask.
-fn network(word: &Word) -> Result<IpNetwork, Problem> {
-    parse_network(&word.text).ok_or_else(|| {
-        let message = format!("{:?} is not an IP address or network", word.text);
-        Problem::at(word, message).hint("10.1.2.3, 10.1, 10.1.0.0/16 or 2001:db8::/32")
+/// Adds a requirement to the innermost `<Require...>` section, or to the section around.
+fn add(scope: &mut Scope, requirement: Requirement) {
+    let limited = Limited {
+        methods: scope.limit.clone(),
+        rule: requirement,
+    };
+    if let Some(group) = scope.requirements.last_mut() {
+        group.push(limited);
+        return;
+    }
+    match &mut scope.settings().access {
+        Some(Access::Any(requirements)) => requirements.push(limited),
+        access => *access = Some(Access::Any(vec![limited])),
+    }
+}
+
+fn around(scope: &Scope) -> &'static str {
+    match scope.groups.last() {
+        Some(SectionKind::RequireAll) => "<RequireAll>",
+        Some(SectionKind::RequireNone) => "<RequireNone>",
+        // Without a section around, one of the lines suffices.
+        _ => "<RequireAny>",
+    }
+}
+
+/// `<RequireAll>`, `<RequireAny>`, `<RequireNone>`: `inside` reads what stands in it.
+pub(super) fn group(
+    scope: &mut Scope,
+    kind: SectionKind,
+    args: &Args,
+    inside: impl FnOnce(&mut Scope),
+) -> Result<(), Problem> {
+    scope.groups.push(kind);
+    scope.requirements.push(Vec::new());
+    let errors = scope.errors();
+    inside(scope);
+    scope.groups.pop();
+    let requirements = scope.requirements.pop().unwrap_or_default();
+    if let Some(word) = args.words.first() {
+        return Err(Problem::at(word, "takes no arguments"));
+    }
+    if scope.errors() > errors {
+        // What is missing may be what was wrong.
+        return Ok(());
+    }
+    if requirements.is_empty() {
+        return Err(Problem::new("holds no Require"));
+    }
+    if requirements
+        .iter()
+        .all(|limited| limited.rule.is_negative())
+    {
+        // httpd's AH01624.
+        let hint = "Require all granted beside them";
+        return Err(
+            Problem::new("holds only negative requirements, which let nobody pass").hint(hint),
+        );
+    }
+    let made = match kind {
+        SectionKind::RequireAll => Requirement::All(requirements),
+        SectionKind::RequireNone => Requirement::None(requirements),
+        _ => Requirement::Any(requirements),
+    };
+    if made.is_negative() && scope.groups.last() != Some(&SectionKind::RequireAll) {
+        let message = format!("has no effect in {}", around(scope));
+        let hint = "<RequireAll> around it, together with Require all granted";
+        return Err(Problem::new(message).hint(hint));
+    }
+    add(scope, made);
+    Ok(())
+}
+
+/// `<Limit>` and `<LimitExcept>`: access rules inside count for some methods only.
+pub(super) fn limit(
+    scope: &mut Scope,
+    except: bool,
+    args: &Args,
+    inside: impl FnOnce(&mut Scope),
+) -> Result<(), Problem> {
+    let methods = methods(scope, except, args);
+    let (methods, problem) = match methods {
+        Ok(methods) => (methods, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let methods = if except {
+        Methods::Except(methods)
+    } else {
+        Methods::Only(methods)
+    };
+    let outer = scope.limit.replace(methods);
+    inside(scope);
+    scope.limit = outer;
+    problem.map_or(Ok(()), Err)
+}
+
+fn methods(scope: &mut Scope, except: bool, args: &Args) -> Result<Vec<String>, Problem> {
+    if scope.limit.is_some() {
+        return Err(Problem::new("cannot stand inside <Limit> or <LimitExcept>"));
+    }
+    if args.words.is_empty() {
+        return Err(Problem::new("requires additional arguments"));
+    }
+    for word in args.words {
+        if word.text == "TRACE" && !except {
+            return Err(Problem::at(word, "TRACE is always refused"));
+        }
+        if let Err(problem) = method(word) {
+            // httpd lets a configuration name methods of its own.
+            let hint = problem.hint.as_deref();
+            let message = format!("{}: {}", args.name.text, problem.message);
+            scope.warn(word.span, message, hint);
+        }
+    }
+    Ok(args.words.iter().map(|word| word.text.clone()).collect())
+}
+
+/// A method; their names are case-sensitive (RFC 9110 section 9.1).
+fn method(word: &Word) -> Result<String, Problem> {
+    const KNOWN: &[&str] = &[
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "CONNECT",
+        "OPTIONS",
+        "TRACE",
+        "PATCH",
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "REPORT",
+        "CHECKOUT",
+        "CHECKIN",
+        "UNCHECKOUT",
+        "UPDATE",
+        "LABEL",
+        "MERGE",
+        "MKWORKSPACE",
+        "MKACTIVITY",
+        "BASELINE-CONTROL",
+        "VERSION-CONTROL",
+        "SEARCH",
+    ];
+    if KNOWN.contains(&word.text.as_str()) {
+        return Ok(word.text.clone());
+    }
+    let problem = Problem::at(word, format!("unknown method {:?}", word.text));
+    let upper = word.text.to_ascii_uppercase();
+    Err(if KNOWN.contains(&upper.as_str()) {
+        problem.hint(format!("did you mean {upper}?"))
+    } else {
+        problem
     })
-}
-
-fn parse_network(text: &str) -> Option<IpNetwork> {
-    if let Some((address, mask)) = text.split_once('/') {
-        let address: IpAddr = address.parse().ok()?;
-        let prefix = match mask.parse::<u8>() {
-            Ok(prefix) => prefix,
-            Err(_) => mask_prefix(mask.parse().ok()?)?,
-        };
-        return IpNetwork::new(address, prefix);
-    }
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return IpNetwork::new(address, if address.is_ipv4() { 32 } else { 128 });
-    }
-    let parts: Vec<&str> = text.trim_end_matches('.').split('.').collect();
-    let mut octets = [0; 4];
-    if parts.len() > 3 {
-        return None;
-    }
-    for (octet, part) in octets.iter_mut().zip(&parts) {
-        *octet = part.parse().ok()?;
-    }
-    let prefix = u8::try_from(parts.len() * 8).ok()?;
-    IpNetwork::new(Ipv4Addr::from(octets).into(), prefix)
-}
-
-fn mask_prefix(mask: Ipv4Addr) -> Option<u8> {
-    let bits = mask.to_bits();
-    let prefix = bits.leading_ones();
-    let contiguous = bits.checked_shl(prefix).unwrap_or(0) == 0;
-    contiguous.then_some(u8::try_from(prefix).ok()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_network;
-
-    #[test]
-    fn networks_are_read_in_every_spelling() {
-        for (text, inside, outside) in [
-            ("10.1", "10.1.2.3", "10.2.0.1"),
-            ("10.", "10.9.9.9", "11.0.0.1"),
-            ("10.1.0.0/16", "10.1.255.1", "10.2.0.0"),
-            ("10.1.0.0/255.255.0.0", "10.1.255.1", "10.2.0.0"),
-            ("192.168.1.7", "192.168.1.7", "192.168.1.8"),
-            ("2001:db8::/32", "2001:db8:1::1", "2001:db9::1"),
-            ("::1", "::1", "::2"),
-            ("0.0.0.0/0", "1.2.3.4", "::1"),
-        ] {
-            let network = parse_network(text).expect(text);
-            assert!(network.contains(inside.parse().unwrap()), "{text} {inside}");
-            assert!(
-                !network.contains(outside.parse().unwrap()),
-                "{text} {outside}"
-            );
-        }
-        for wrong in [
-            "",
-            "10.1.0.0/33",
-            "10.1.0.0/255.0.255.0",
-            "300.1",
-            "a.b",
-            "10.1.2.3.4",
-            "::/129",
-        ] {
-            assert_eq!(parse_network(wrong), None, "{wrong}");
-        }
-    }
 }

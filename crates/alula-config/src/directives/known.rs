@@ -21,7 +21,6 @@ const HINTS: &[(&str, &str)] = &[
     ),
     ("WSGIPythonHome", "write PythonHome with the same directory"),
     ("WSGIPythonPath", "PythonPath \"['/path'] + sys.path\""),
-    ("RequireAll", "a list of Require lines means any of them"),
 ];
 
 fn entries(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -3,6 +3,7 @@
 //! The reference page is generated from these entries. A name in none of them is either known to httpd (`known.txt`) or a mistake,
 //! and both are errors.
 
+mod access_compat;
 mod alias;
 mod args;
 mod authz;
@@ -19,6 +20,7 @@ mod log;
 mod log_format;
 mod mpm;
 mod nearest;
+mod network;
 mod python;
 mod reading;
 mod redirect;
@@ -66,8 +68,27 @@ pub(crate) enum SectionKind {
     FilesMatch,
     Location,
     LocationMatch,
+    RequireAll,
+    RequireAny,
+    RequireNone,
+    Limit,
+    LimitExcept,
     /// Decided while reading.
     Condition,
+}
+
+impl SectionKind {
+    /// Whether it groups access rules rather than requests.
+    fn holds_rules(self) -> bool {
+        matches!(
+            self,
+            Self::RequireAll
+                | Self::RequireAny
+                | Self::RequireNone
+                | Self::Limit
+                | Self::LimitExcept
+        )
+    }
 }
 
 /// What a directive does.
@@ -181,6 +202,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         alias::ENTRIES,
         redirect::ENTRIES,
         authz::ENTRIES,
+        access_compat::ENTRIES,
         env::ENTRIES,
         headers::ENTRIES,
         expires::ENTRIES,

@@ -31,12 +31,12 @@ pub fn reference_page() -> String {
 }
 
 fn section(entry: &SectionEntry) -> String {
+    let line = format!("{} {}", entry.name, entry.syntax);
     format!(
-        "\n### `<{name} {}>`\n\nContext: {}\n\n{}\n",
-        entry.syntax,
+        "\n### `<{}>`\n\nContext: {}\n\n{}\n",
+        line.trim_end(),
         entry.contexts.describe(),
         entry.doc,
-        name = entry.name,
     )
 }
 

@@ -1,9 +1,11 @@
 //! Where a directive takes effect: the draft, the server it stands in, the sections around it.
 
-use super::Contexts;
-use crate::diagnostic::Severity;
+use super::{Contexts, SectionKind};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::site::draft::{Draft, ServerDraft};
-use crate::site::{DirectorySettings, Origin, Section, SectionPattern};
+use crate::site::{
+    DirectorySettings, Limited, Methods, Origin, Requirement, Section, SectionPattern,
+};
 use crate::syntax::lexer::Word;
 use crate::syntax::span::Span;
 use std::path::PathBuf;
@@ -14,6 +16,12 @@ pub(crate) struct Scope<'d, 'a> {
     pub server: usize,
     /// The sections around, outermost first.
     pub sections: Vec<Section>,
+    /// The `<Limit>` or `<LimitExcept>` around.
+    pub limit: Option<Methods>,
+    /// The `<RequireAll>`s and their kin around, outermost first.
+    pub groups: Vec<SectionKind>,
+    /// What stands in each of `groups` so far.
+    pub requirements: Vec<Vec<Limited<Requirement>>>,
     /// Directives whose note was already written.
     pub noted: Vec<&'static str>,
 }
@@ -77,6 +85,12 @@ impl<'a> Scope<'_, 'a> {
     /// A path, relative ones starting at `ServerRoot`.
     pub(crate) fn path(&self, word: &Word) -> PathBuf {
         self.draft.server_root.join(&word.text)
+    }
+
+    /// How many errors there are so far.
+    pub(crate) fn errors(&self) -> usize {
+        let errors = self.draft.diagnostics.iter();
+        errors.filter(|found| Diagnostic::is_error(found)).count()
     }
 
     pub(crate) fn origin(&self, span: Span) -> Origin {

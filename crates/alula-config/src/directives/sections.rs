@@ -46,6 +46,27 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
         doc: "Settings for URL paths in which a regular expression is found.",
     },
     SectionEntry {
+        name: "RequireAll", syntax: "", contexts: Contexts::SECTIONS, kind: SectionKind::RequireAll,
+        doc: "`Require` lines that must all let a client pass. `Require not` lines refuse; at least one other must let pass.",
+    },
+    SectionEntry {
+        name: "RequireAny", syntax: "", contexts: Contexts::SECTIONS, kind: SectionKind::RequireAny,
+        doc: "`Require` lines of which one must let a client pass.",
+    },
+    SectionEntry {
+        name: "RequireNone", syntax: "", contexts: Contexts::SECTIONS, kind: SectionKind::RequireNone,
+        doc: "`Require` lines of which none may fit. It only refuses, so it stands inside `<RequireAll>`.",
+    },
+    SectionEntry {
+        name: "Limit", syntax: "method ...", contexts: Contexts::SECTIONS, kind: SectionKind::Limit,
+        doc: "`Require`, `Order`, `Allow` and `Deny` lines that count for some methods only; other directives inside count for all. `GET` means \
+              `HEAD` as well. A method not listed is not restricted: `<LimitExcept>` is commonly what is meant.",
+    },
+    SectionEntry {
+        name: "LimitExcept", syntax: "method ...", contexts: Contexts::SECTIONS, kind: SectionKind::LimitExcept,
+        doc: "`Require`, `Order`, `Allow` and `Deny` lines that count for all methods but these; other directives inside count for all.",
+    },
+    SectionEntry {
         name: "IfModule", syntax: "[!]name", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
         doc: "Lines that count only if a module is there (`mod_x.c` or `x_module`): what Alula does itself, and what a `LoadModule` \
               named. Of `mod_python.c` and `mod_wsgi.c`, without a `LoadModule`, the one whose directives the configuration uses.",

@@ -1,7 +1,7 @@
 //! Walks the tree and applies each directive, collecting every error on the way.
 
 use super::{
-    Apply, Args, Entry, Problem, Scope, SectionEntry, SectionKind, known, nearest, sections,
+    Apply, Args, Entry, Problem, Scope, SectionEntry, SectionKind, authz, known, nearest, sections,
 };
 use crate::diagnostic::Severity;
 use crate::syntax::lexer::Word;
@@ -120,6 +120,11 @@ fn enter(scope: &mut Scope, section: &Section) {
         let message = format!("<{}> not allowed {}", entry.name, scope.context_name());
         return error(scope, name.span, message, None);
     }
+    let in_rules = scope.limit.is_some() || !scope.groups.is_empty();
+    if in_rules && !entry.kind.holds_rules() {
+        let message = format!("<{}> cannot stand among access rules", entry.name);
+        return error(scope, name.span, message, None);
+    }
     if let Err(problem) = open(scope, entry, section) {
         report(scope, &format!("<{}>", entry.name), name.span, &problem);
     }
@@ -130,6 +135,15 @@ fn open(scope: &mut Scope, entry: &SectionEntry, section: &Section) -> Result<()
         name: &section.name,
         words: &section.words,
     };
+    let inside = |scope: &mut Scope| walk(scope, &section.children);
+    match entry.kind {
+        SectionKind::RequireAll | SectionKind::RequireAny | SectionKind::RequireNone => {
+            return authz::group(scope, entry.kind, &args, inside);
+        }
+        SectionKind::Limit => return authz::limit(scope, false, &args, inside),
+        SectionKind::LimitExcept => return authz::limit(scope, true, &args, inside),
+        _ => {}
+    }
     if entry.kind == SectionKind::VirtualHost {
         sections::open_virtual_host(scope, &args);
         walk(scope, &section.children);

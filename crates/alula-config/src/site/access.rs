@@ -1,18 +1,65 @@
 //! Who may see what: `Require`, and 2.2's `Order`/`Allow`/`Deny`.
 //!
-//! Where both are written both must pass, as under httpd's `Satisfy All`.
+//! A requirement that is not met and one that refuses are two things, as in httpd: `not` turns a yes into a no and a no into
+//! nothing at all, so that negative lines alone never let anybody pass.
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// `Require` lines of one section: one of them suffices (`RequireAny`).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Access {
-    /// At least one.
-    pub any: Vec<Requirement>,
+/// What a rule may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// Our end of the connection.
+    pub local: IpAddr,
+    /// The method.
+    pub method: &'a str,
+    /// Variables that are set before access is checked.
+    pub variables: &'a [(String, String)],
 }
 
-/// One `Require`.
+/// The `Require` lines in force.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Access {
+    /// Those of one section: one of them suffices. At least one.
+    Any(Vec<Limited<Requirement>>),
+    /// `AuthMerging And`: the inherited ones and those of a section.
+    Both(Box<(Self, Self)>),
+    /// `AuthMerging Or`: the inherited ones or those of a section.
+    Either(Box<(Self, Self)>),
+}
+
+/// `AuthMerging`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Merging {
+    /// What is inherited is dropped.
+    Off,
+    /// Both must let a client pass.
+    And,
+    /// One of the two.
+    Or,
+}
+
+/// A rule for all methods, or for those of the `<Limit>` around it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limited<T> {
+    /// `None`: all.
+    pub methods: Option<Methods>,
+    /// The rule.
+    pub rule: T,
+}
+
+/// `<Limit>` and `<LimitExcept>`. `GET` means `HEAD` as well.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Methods {
+    /// These.
+    Only(Vec<String>),
+    /// All but these.
+    Except(Vec<String>),
+}
+
+/// One `Require`, or a section of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Requirement {
     /// `all granted`.
@@ -23,6 +70,29 @@ pub enum Requirement {
     Ip(Vec<IpNetwork>),
     /// `local`: a loopback client, or both ends of the connection have the same address.
     Local,
+    /// `method`: one of these.
+    Method(Vec<String>),
+    /// `env`: one of these variables is set.
+    Env(Vec<String>),
+    /// `not`.
+    Not(Box<Self>),
+    /// `<RequireAll>`.
+    All(Vec<Limited<Self>>),
+    /// `<RequireAny>`.
+    Any(Vec<Limited<Self>>),
+    /// `<RequireNone>`.
+    None(Vec<Limited<Self>>),
+}
+
+/// What a requirement says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes.
+    Granted,
+    /// No.
+    Denied,
+    /// Nothing: a `not` that does not refuse.
+    Neutral,
 }
 
 /// A network: the first `prefix` bits of `address`.
@@ -35,14 +105,14 @@ pub struct IpNetwork {
 }
 
 /// `Order`, `Allow` and `Deny` of one section.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OrderRules {
-    /// `Order`.
-    pub order: Order,
+    /// `Order`: the last for a method counts.
+    pub order: Vec<Limited<Order>>,
     /// `Allow from`.
-    pub allow: Vec<AllowRule>,
+    pub allow: Vec<Limited<AllowRule>>,
     /// `Deny from`.
-    pub deny: Vec<AllowRule>,
+    pub deny: Vec<Limited<AllowRule>>,
 }
 
 /// Which of `Allow` and `Deny` has the last word, and what holds when neither speaks.
@@ -56,40 +126,215 @@ pub enum Order {
 }
 
 /// Whom an `Allow` or `Deny` means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AllowRule {
     /// `all`.
     All,
     /// An address or network.
     Ip(IpNetwork),
+    /// `env=name` and `env=!name`.
+    Env {
+        /// The variable.
+        name: String,
+        /// It must not be set.
+        negated: bool,
+    },
+}
+
+impl<'a> Asker<'a> {
+    /// The same, with IPv4 addresses mapped into IPv6 turned back.
+    fn canonical(self) -> Self {
+        Self {
+            client: self.client.to_canonical(),
+            local: self.local.to_canonical(),
+            ..self
+        }
+    }
+
+    fn has(&self, variable: &str) -> bool {
+        self.variables.iter().any(|(name, _)| name == variable)
+    }
 }
 
 impl Access {
-    /// Whether a client may pass. `local` is our end of the connection.
-    pub fn allows(&self, client: IpAddr, local: IpAddr) -> bool {
-        let (client, local) = (client.to_canonical(), local.to_canonical());
-        self.any.iter().any(|requirement| match requirement {
-            Requirement::Granted => true,
-            Requirement::Denied => false,
-            Requirement::Ip(networks) => networks.iter().any(|network| network.contains(client)),
-            Requirement::Local => client.is_loopback() || client == local,
+    /// What the lines say of a request. Lines for other methods only let it pass.
+    pub fn judge(&self, asker: &Asker) -> Outcome {
+        self.outcome(&asker.canonical()).unwrap_or(Outcome::Granted)
+    }
+
+    /// `None`: every line is for other methods.
+    fn outcome(&self, asker: &Asker) -> Option<Outcome> {
+        let (both, pair) = match self {
+            Self::Any(requirements) => {
+                let concerned = requirements
+                    .iter()
+                    .any(|limited| limited.is_concerned(asker.method));
+                return concerned.then(|| any(requirements, asker));
+            }
+            Self::Both(pair) => (true, pair),
+            Self::Either(pair) => (false, pair),
+        };
+        match (pair.0.outcome(asker), pair.1.outcome(asker)) {
+            (None, None) => None,
+            (Some(outcome), None) | (None, Some(outcome)) => Some(outcome),
+            (Some(first), Some(second)) => Some(if both {
+                fold_all([first, second])
+            } else {
+                fold_any([first, second])
+            }),
+        }
+    }
+}
+
+impl Merging {
+    /// What is in force in a section with these lines and this inheritance.
+    pub fn merge(self, inherited: Option<&Access>, own: Option<&Access>) -> Option<Access> {
+        let pair = match (self, inherited, own) {
+            (Self::Off, _, own) => return own.cloned(),
+            (_, Some(inherited), Some(own)) => Box::new((inherited.clone(), own.clone())),
+            (_, inherited, own) => return inherited.or(own).cloned(),
+        };
+        Some(match self {
+            Self::And => Access::Both(pair),
+            _ => Access::Either(pair),
         })
     }
 }
 
-impl OrderRules {
-    /// Whether a client may pass.
-    pub fn allows(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        let hit = |rules: &[AllowRule]| {
-            rules.iter().any(|rule| match rule {
-                AllowRule::All => true,
-                AllowRule::Ip(network) => network.contains(client),
-            })
+impl Requirement {
+    /// Whether it can never say yes.
+    pub(crate) fn is_negative(&self) -> bool {
+        matches!(self, Self::Not(_) | Self::None(_))
+    }
+
+    fn outcome(&self, asker: &Asker) -> Outcome {
+        let holds = match self {
+            Self::Granted => true,
+            Self::Denied => false,
+            Self::Ip(networks) => networks
+                .iter()
+                .any(|network| network.contains(asker.client)),
+            Self::Local => asker.client.is_loopback() || asker.client == asker.local,
+            Self::Method(methods) => includes(methods, asker.method),
+            Self::Env(names) => names.iter().any(|name| asker.has(name)),
+            Self::Not(requirement) => return negated(requirement.outcome(asker)),
+            Self::All(requirements) => {
+                return fold_all(requirements.iter().map(|limited| {
+                    if limited.is_concerned(asker.method) {
+                        limited.rule.outcome(asker)
+                    } else {
+                        Outcome::Granted
+                    }
+                }));
+            }
+            Self::Any(requirements) => return any(requirements, asker),
+            Self::None(requirements) => return negated(any(requirements, asker)),
         };
-        match self.order {
+        if holds {
+            Outcome::Granted
+        } else {
+            Outcome::Denied
+        }
+    }
+}
+
+fn any(requirements: &[Limited<Requirement>], asker: &Asker) -> Outcome {
+    let concerned = requirements
+        .iter()
+        .filter(|limited| limited.is_concerned(asker.method));
+    fold_any(concerned.map(|limited| limited.rule.outcome(asker)))
+}
+
+/// One no is a no, else one yes a yes.
+fn fold_all(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    let mut result = Outcome::Neutral;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Denied => return outcome,
+            Outcome::Granted => result = outcome,
+            Outcome::Neutral => {}
+        }
+    }
+    result
+}
+
+/// One yes is a yes, else one no a no.
+fn fold_any(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    let mut result = Outcome::Neutral;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Granted => return outcome,
+            Outcome::Denied => result = outcome,
+            Outcome::Neutral => {}
+        }
+    }
+    result
+}
+
+fn negated(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Granted => Outcome::Denied,
+        Outcome::Denied | Outcome::Neutral => Outcome::Neutral,
+    }
+}
+
+impl Limited<Requirement> {
+    /// Whether the rule counts for a method. A section does when something in it does, as in httpd.
+    fn is_concerned(&self, method: &str) -> bool {
+        let inner = match &self.rule {
+            Requirement::All(inner) | Requirement::Any(inner) | Requirement::None(inner) => inner,
+            _ => return self.concerns(method),
+        };
+        self.concerns(method) && inner.iter().any(|limited| limited.is_concerned(method))
+    }
+}
+
+impl<T> Limited<T> {
+    /// Whether the rule counts for a method.
+    pub fn concerns(&self, method: &str) -> bool {
+        match &self.methods {
+            None => true,
+            Some(Methods::Only(methods)) => includes(methods, method),
+            Some(Methods::Except(methods)) => !includes(methods, method),
+        }
+    }
+}
+
+/// httpd has one number for `GET` and `HEAD`.
+fn includes(methods: &[String], method: &str) -> bool {
+    let same = |name: &str| if name == "HEAD" { "GET" } else { name }.to_owned();
+    let method = same(method);
+    methods.iter().any(|known| same(known) == method)
+}
+
+impl OrderRules {
+    /// Whether a request may pass.
+    pub fn allows(&self, asker: &Asker) -> bool {
+        let asker = &asker.canonical();
+        let hit = |rules: &[Limited<AllowRule>]| {
+            let mut concerned = rules
+                .iter()
+                .filter(|limited| limited.concerns(asker.method));
+            concerned.any(|limited| limited.rule.names(asker))
+        };
+        match self.order(asker.method) {
             Order::DenyAllow => !hit(&self.deny) || hit(&self.allow),
             Order::AllowDeny => hit(&self.allow) && !hit(&self.deny),
+        }
+    }
+
+    fn order(&self, method: &str) -> Order {
+        let last = self.order.iter().rfind(|limited| limited.concerns(method));
+        last.map(|limited| limited.rule).unwrap_or_default()
+    }
+}
+
+impl AllowRule {
+    fn names(&self, asker: &Asker) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ip(network) => network.contains(asker.client),
+            Self::Env { name, negated } => asker.has(name) != *negated,
         }
     }
 }

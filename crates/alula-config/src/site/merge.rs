@@ -1,14 +1,17 @@
 //! How settings of an inner or later section are laid over those of an outer or earlier one.
 
 use super::{
-    DirectoryOptions, DirectorySettings, EnvironmentChange, OptionsChange, PythonSettings,
+    DirectoryOptions, DirectorySettings, EnvironmentChange, Merging, OptionsChange, PythonSettings,
 };
 
 impl DirectorySettings {
     /// Lays `later` over these settings, directive by directive, by each directive's own rule (httpd's merge).
     pub fn overlay(&mut self, later: &Self) {
         replace(&mut self.handler, &later.handler);
-        replace(&mut self.access, &later.access);
+        if later.access.is_some() || later.auth_merging.is_some() {
+            let merging = later.auth_merging.unwrap_or(Merging::Off);
+            self.access = merging.merge(self.access.as_ref(), later.access.as_ref());
+        }
         replace(&mut self.order, &later.order);
         replace(&mut self.directory_index, &later.directory_index);
         replace(&mut self.default_charset, &later.default_charset);

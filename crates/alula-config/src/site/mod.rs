@@ -19,7 +19,10 @@ mod settings;
 mod uses;
 mod virtual_host;
 
-pub use access::{Access, AllowRule, IpNetwork, Order, OrderRules, Requirement};
+pub use access::{
+    Access, AllowRule, Asker, IpNetwork, Limited, Merging, Methods, Order, OrderRules, Outcome,
+    Requirement,
+};
 pub use error_document::ErrorDocument;
 pub use expires::{Expires, Expiry, ExpiryBase};
 pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};

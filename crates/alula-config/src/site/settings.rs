@@ -4,7 +4,8 @@
 //! defaults off the result.
 
 use super::{
-    Access, ErrorDocument, Expires, HeaderChange, OrderRules, Origin, PythonPathLine, Redirect,
+    Access, ErrorDocument, Expires, HeaderChange, Merging, OrderRules, Origin, PythonPathLine,
+    Redirect,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub struct DirectorySettings {
     pub handler: Option<HandlerChoice>,
     /// `Require`.
     pub access: Option<Access>,
+    /// `AuthMerging`: how `access` goes with what is inherited. Not inherited itself.
+    pub auth_merging: Option<Merging>,
     /// `Order`, `Allow`, `Deny`, which must pass as well.
     pub order: Option<OrderRules>,
     /// `SetEnv`, `PassEnv`, `UnsetEnv` in file order.
