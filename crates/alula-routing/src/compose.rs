@@ -4,10 +4,10 @@ use crate::headers::HeaderChanges;
 use crate::mapping::{Mapped, Mappings};
 use crate::redirect::Redirects;
 use crate::route::{
-    Access, Action, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
+    Access, Action, Basic, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
 };
 use alula_config::site::{
-    DirectorySettings, ErrorDocument, Expires, HandlerChoice, HandlerList, MappingTarget,
+    AuthType, DirectorySettings, ErrorDocument, Expires, HandlerChoice, HandlerList, MappingTarget,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ pub(crate) fn route(
         access: Access {
             require: settings.access.clone(),
             order: settings.order.clone(),
+            authentication: authentication(settings),
         },
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
         has_error_page: error_documents.values().any(is_page),
@@ -64,6 +65,16 @@ fn expires(settings: &DirectorySettings) -> Option<Arc<Expires>> {
     let expires = &settings.expires;
     let says = expires.default.is_some() || !expires.by_type.is_empty();
     (expires.active == Some(true) && says).then(|| Arc::new(expires.clone()))
+}
+
+fn authentication(settings: &DirectorySettings) -> Option<Basic> {
+    let written = &settings.authentication;
+    (written.kind == Some(AuthType::Basic)).then(|| Basic {
+        realm: written.realm.clone(),
+        user_file: written.user_file.clone(),
+        group_file: written.group_file.clone(),
+        forbidden_on_failure: written.forbidden_on_failure == Some(true),
+    })
 }
 
 fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> Action {

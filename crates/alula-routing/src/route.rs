@@ -6,6 +6,7 @@ use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use alula_config::site::{
     self, Asker, DirectoryOptions, ErrorDocument, Expires, HandlerName, OrderRules, Outcome,
+    Satisfy,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -123,13 +124,52 @@ pub struct Access {
     pub require: Option<site::Access>,
     /// `Order`, `Allow`, `Deny`; `None` = everyone.
     pub order: Option<OrderRules>,
+    /// `AuthType Basic`; `None` = nobody is asked who they are.
+    pub authentication: Option<Basic>,
+}
+
+/// How a client proves who it is (RFC 7617).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basic {
+    /// `AuthName`.
+    pub realm: Option<String>,
+    /// `AuthUserFile`.
+    pub user_file: Option<PathBuf>,
+    /// `AuthGroupFile`.
+    pub group_file: Option<PathBuf>,
+    /// `AuthzSendForbiddenOnFailure`.
+    pub forbidden_on_failure: bool,
+}
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may pass.
+    Pass,
+    /// It may not, whoever it comes from.
+    Refuse,
+    /// It depends on who it comes from.
+    AskUser,
 }
 
 impl Access {
-    /// Whether a request may pass.
-    pub fn allows(&self, asker: &Asker) -> bool {
-        let required = self.require.as_ref();
-        required.is_none_or(|require| require.judge(asker) == Outcome::Granted)
-            && self.order.as_ref().is_none_or(|order| order.allows(asker))
+    /// Judges a request (httpd's order: `Order` first, then `Require` without a user, then with one).
+    pub fn judge(&self, asker: &Asker) -> Verdict {
+        let order = self.order.as_ref();
+        let passes_order = order.is_none_or(|order| order.allows(asker));
+        let satisfy = order.map(|order| order.satisfy(asker.method));
+        match (satisfy.unwrap_or_default(), passes_order) {
+            (Satisfy::Any, true) => return Verdict::Pass,
+            (Satisfy::All, false) => return Verdict::Refuse,
+            (Satisfy::Any, false) | (Satisfy::All, true) => {}
+        }
+        match self.require.as_ref().map(|require| require.judge(asker)) {
+            // An AuthType without any Require is a mistake, and no reason to show the page: 500, as in httpd.
+            None if self.authentication.is_some() => Verdict::AskUser,
+            None if passes_order => Verdict::Pass,
+            Some(Outcome::Granted) => Verdict::Pass,
+            Some(Outcome::NeedsUser) => Verdict::AskUser,
+            None | Some(Outcome::Denied | Outcome::Neutral) => Verdict::Refuse,
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Who may pass, as httpd decides it: `Require` with its sections, `Order`, the methods of `<Limit>`, inheritance.
 
-use alula_config::site::Asker;
+use alula_config::site::{Asker, User};
 use alula_config::{LoadOptions, MemoryFiles, load_with};
-use alula_routing::{RouteTable, VirtualHostId};
+use alula_routing::{RouteTable, Verdict, VirtualHostId};
 
 fn table(text: &str) -> RouteTable {
     let text = format!("Listen 127.0.0.1:80\nDocumentRoot /srv\n{text}");
@@ -27,9 +27,11 @@ fn check(config: &str, expected: &[(&str, bool)]) {
             local: "192.0.2.1".parse().expect("an address"),
             method,
             variables: &variables,
+            user: None,
         };
         let route = table.find(VirtualHostId(0), path.as_bytes()).route;
-        assert_eq!(route.access.allows(&asker), *expected, "{request}");
+        let passes = route.access.judge(&asker) == Verdict::Pass;
+        assert_eq!(passes, *expected, "{request}");
     }
 }
 
@@ -201,4 +203,73 @@ fn variables_in_allow_and_deny() {
     );
     check_lines("Deny from env=!set", &[("GET / 10.0.0.1", true)]);
     check_lines("Deny from env=!other", &[("GET / 10.0.0.1", false)]);
+}
+
+/// The verdicts for a client that has not said who it is, then for `ann` in `staff`, then for `bob` in no group.
+#[track_caller]
+fn check_user(lines: &str, expected: [Verdict; 3]) {
+    let table = table(&format!("<Location />\n{lines}\n</Location>"));
+    let route = table.find(VirtualHostId(0), b"/").route;
+    let groups = ["staff".to_owned()];
+    let ann = User {
+        name: "ann",
+        groups: &groups,
+    };
+    let bob = User {
+        name: "bob",
+        groups: &[],
+    };
+    let verdicts = [None, Some(ann), Some(bob)].map(|user| {
+        route.access.judge(&Asker {
+            client: "10.0.0.1".parse().expect("an address"),
+            local: "192.0.2.1".parse().expect("an address"),
+            method: "GET",
+            variables: &[],
+            user,
+        })
+    });
+    assert_eq!(verdicts, expected, "{lines}");
+}
+
+#[test]
+fn users_and_groups() {
+    use Verdict::{AskUser, Pass, Refuse};
+    check_user("Require valid-user", [AskUser, Pass, Pass]);
+    check_user("Require user ann eve", [AskUser, Pass, Refuse]);
+    check_user("Require group staff", [AskUser, Pass, Refuse]);
+    check_user(
+        "Require group staff\nRequire user bob",
+        [AskUser, Pass, Pass],
+    );
+    check_user("Require valid-user\nRequire ip 10", [Pass, Pass, Pass]);
+    check_user("Require valid-user\nRequire ip 11", [AskUser, Pass, Pass]);
+    check_user(
+        "<RequireAll>\nRequire valid-user\nRequire ip 11\n</RequireAll>",
+        [Refuse, Refuse, Refuse],
+    );
+    check_user(
+        "<RequireAll>\nRequire valid-user\nRequire not user bob\n</RequireAll>",
+        [AskUser, Pass, Refuse],
+    );
+    // As in httpd: who has not said who they are is not bob.
+    check_user(
+        "<RequireAll>\nRequire all granted\nRequire not user bob\n</RequireAll>",
+        [Pass, Pass, Refuse],
+    );
+}
+
+#[test]
+fn satisfy_says_whether_address_and_user_must_both_fit() {
+    use Verdict::{AskUser, Pass, Refuse};
+    let rules = |satisfy: &str, network: &str| {
+        format!(
+            "Order deny,allow\nDeny from all\nAllow from {network}\nRequire user ann\n{satisfy}"
+        )
+    };
+    check_user(&rules("", "10"), [AskUser, Pass, Refuse]);
+    check_user(&rules("Satisfy All", "11"), [Refuse, Refuse, Refuse]);
+    check_user(&rules("Satisfy Any", "10"), [Pass, Pass, Pass]);
+    check_user(&rules("Satisfy Any", "11"), [AskUser, Pass, Refuse]);
+    check_user("Order allow,deny\nSatisfy Any", [Refuse, Refuse, Refuse]);
+    check_user("AuthType Basic", [AskUser, AskUser, AskUser]);
 }

@@ -2,7 +2,7 @@
 
 use alula_config::site::Asker;
 use alula_config::{LoadOptions, MemoryFiles, load_with};
-use alula_routing::{Action, RouteTable, VirtualHostId};
+use alula_routing::{Action, RouteTable, Verdict, VirtualHostId};
 use std::fmt::Write;
 
 fn table(text: &str) -> RouteTable {
@@ -21,6 +21,7 @@ fn asker(method: &str) -> Asker<'_> {
         local: "192.0.2.2".parse().expect("an address"),
         method,
         variables: &[],
+        user: None,
     }
 }
 
@@ -46,7 +47,7 @@ fn describe(table: &RouteTable, host: VirtualHostId, path: &str) -> String {
     for (name, value) in found.route.environment.iter() {
         let _ = write!(text, " {name}={value}");
     }
-    if !found.route.access.allows(&asker("GET")) {
+    if found.route.access.judge(&asker("GET")) != Verdict::Pass {
         text.push_str(" denied");
     }
     text

@@ -4,6 +4,7 @@
 //! content. A refusal that leaves content unread ends the connection.
 
 use crate::access_log::{AccessLogs, Entry};
+use crate::authentication::Authenticator;
 use crate::connection::{Connection, Phase};
 use crate::content;
 use crate::error_document;
@@ -14,7 +15,9 @@ use crate::server::Observer;
 use crate::strict::Framing;
 use crate::targets::Targets;
 use alula_http::{Body, BodyMode, Handler, OwnPage, Request, Response, status_response};
-use alula_routing::{Action, Found, Moment, Route, RouteId, RouteTable, VirtualHostId, site};
+use alula_routing::{
+    Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
+};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -62,6 +65,7 @@ pub(crate) struct Pipeline {
     pub(crate) assembly: Box<dyn Assembly>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) draining: AtomicBool,
+    authenticator: Authenticator,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
     targets: Targets,
     next_id: AtomicU64,
@@ -74,6 +78,8 @@ struct Answered {
     found: Option<Found>,
     /// When the request arrived, where a `Header` tells.
     received: Option<SystemTime>,
+    /// Who it came from, or claimed to: for the access log.
+    user: Option<Arc<str>>,
 }
 
 impl Pipeline {
@@ -91,6 +97,7 @@ impl Pipeline {
             assembly,
             observer,
             draining: AtomicBool::new(false),
+            authenticator: Authenticator::default(),
             handlers: RwLock::default(),
             targets: Targets::new(),
             next_id: AtomicU64::new(u64::from(std::process::id()) << 32),
@@ -146,6 +153,8 @@ impl Pipeline {
         let document = found.and_then(|found| found.route.error_documents.get(&status.as_u16()));
         match document {
             None | Some(site::ErrorDocument::Default) => {}
+            // Sent elsewhere, a client would never be asked for the password; httpd refuses such a line.
+            Some(site::ErrorDocument::Url(_)) if status == StatusCode::UNAUTHORIZED => {}
             Some(site::ErrorDocument::Text(text)) => {
                 *answered.response.body_mut() = Body::from(text.clone());
             }
@@ -182,7 +191,7 @@ impl Pipeline {
         let (_, decoded) = self.targets.decode(&path).ok()?;
         let found = self.routes.find(host, &decoded.path);
         let asker = asker(connection, "GET");
-        if found.redirect.is_some() || !found.route.access.allows(&asker) {
+        if found.redirect.is_some() || found.route.access.judge(&asker) != Verdict::Pass {
             return None;
         }
         let target = head
@@ -229,6 +238,7 @@ impl Pipeline {
                 host,
                 found,
                 received: None,
+                user: None,
             }
         };
 
@@ -277,7 +287,25 @@ impl Pipeline {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
         let asker = asker(connection, head.method.as_str());
-        if !route.access.allows(&asker) {
+        let mut user = None;
+        let verdict = route.access.judge(&asker);
+        if verdict == Verdict::AskUser {
+            let admitted = self
+                .authenticator
+                .admit(&route.access, &asker, &head.headers);
+            // In a box: requests that need no user shall not carry the room for it.
+            let admitted = Box::pin(admitted).await;
+            match admitted {
+                Ok(name) => user = Some(name),
+                Err(refusal) => {
+                    refusal.log(&connection.peer, id);
+                    let mut answered = refuse(refusal.status, has_content, Some(found));
+                    refusal.challenge(answered.response.headers_mut());
+                    answered.user = refusal.claimed;
+                    return answered;
+                }
+            }
+        } else if verdict == Verdict::Refuse {
             tracing::debug!(target: "authz_core", "[client {}] [request {id:x}] denied by configuration", connection.peer.remote);
             return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
         }
@@ -295,6 +323,7 @@ impl Pipeline {
                 host,
                 found: Some(found),
                 received: None,
+                user,
             };
         }
 
@@ -349,7 +378,7 @@ impl Pipeline {
             headers,
             file: found.file.clone(),
             script_name_len: found.script_name_len,
-            user: None,
+            user: user.clone(),
             peer: connection.peer.clone(),
             body,
             id,
@@ -359,6 +388,7 @@ impl Pipeline {
             host,
             found: Some(found),
             received,
+            user,
         }
     }
 
@@ -393,7 +423,13 @@ impl Pipeline {
         let streams = matches!(body, Body::Stream(_)) && !head_only;
         let guard = match entry {
             Some(mut entry) => {
-                entry.answered(&head, version, keep_alive, answered.found.as_ref());
+                entry.answered(
+                    &head,
+                    version,
+                    keep_alive,
+                    answered.found.as_ref(),
+                    answered.user,
+                );
                 Some(Sent::logged(entry, connection, &self.observer))
             }
             None if streams => Some(Sent::plain(connection, &self.observer)),
@@ -460,6 +496,7 @@ fn asker<'a>(connection: &Connection, method: &'a str) -> site::Asker<'a> {
         method,
         // Nothing sets variables this early yet; `SetEnv` comes after access, as in httpd.
         variables: &[],
+        user: None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::network::network;
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
-use crate::site::{AllowRule, Limited, Order, OrderRules};
+use crate::site::{AllowRule, Limited, Order, OrderRules, Satisfy};
 use crate::syntax::lexer::Word;
 
 #[rustfmt::skip]
@@ -26,9 +26,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "httpd 2.2: whom to refuse. A variable is one that is set before access is checked; `SetEnv` comes later.",
     },
     Entry {
-        name: "Satisfy", args: Arity::exactly(1), syntax: "All", contexts: Contexts::SECTIONS,
+        name: "Satisfy", args: Arity::exactly(1), syntax: "All | Any", contexts: Contexts::SECTIONS,
         default: "All", apply: Apply::Run(satisfy),
-        doc: "httpd 2.2: whether both the address and the user must fit.",
+        doc: "httpd 2.2: whether both `Order`, `Allow`, `Deny` and `Require` must let a client pass, or one of the two suffices. With `Any`, whom `Order` \
+              lets pass is not asked for a password.",
     },
 ];
 
@@ -59,14 +60,14 @@ fn deny(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 }
 
 fn satisfy(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    match args.text().to_ascii_lowercase().as_str() {
-        "all" => {
-            rules(scope);
-            Ok(())
-        }
-        "any" => Err(Problem::not_yet(args.first())),
-        _ => Err(Problem::at(args.first(), "must be All or Any")),
-    }
+    let satisfy = match args.text().to_ascii_lowercase().as_str() {
+        "all" => Satisfy::All,
+        "any" => Satisfy::Any,
+        _ => return Err(Problem::at(args.first(), "must be All or Any")),
+    };
+    let satisfy = limited(scope, satisfy);
+    rules(scope).satisfy.push(satisfy);
+    Ok(())
 }
 
 fn rules<'s>(scope: &'s mut Scope) -> &'s mut OrderRules {

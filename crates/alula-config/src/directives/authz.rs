@@ -11,12 +11,12 @@ use crate::syntax::lexer::Word;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "Require", args: Arity::at_least(1),
-        syntax: "[not] all granted | all denied | ip address ... | local | method name ... | env variable ...",
+        syntax: "[not] all granted | all denied | ip address ... | local | method name ... | env variable ... | valid-user | user name ... | group name ...",
         contexts: Contexts::SECTIONS, default: "all granted", apply: Apply::Run(require),
         doc: "Who may pass. Of several in one section one suffices, unless `<RequireAll>` or `<RequireNone>` is around them; a section's own \
               replace those it inherits (see `AuthMerging`). An address may be partial (`10.1`), or a network (`10.1.0.0/16`, \
               `10.1.0.0/255.255.0.0`). `not` stands inside `<RequireAll>` only. A variable is one that is set before access is checked; `SetEnv` \
-              comes later.",
+              comes later. Users need `AuthType Basic`, groups `AuthGroupFile`.",
     },
     Entry {
         name: "AuthMerging", args: Arity::exactly(1), syntax: "Off | And | Or", contexts: Contexts::SECTIONS,
@@ -65,10 +65,11 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
         },
         "local" if rest.is_empty() => Requirement::Local,
         "local" => return Err(Problem::at(kind, "takes nothing after \"local\"")),
-        "ip" | "method" | "env" if rest.is_empty() => {
+        "ip" | "method" | "env" | "user" | "group" if rest.is_empty() => {
             let what = match name.as_str() {
                 "ip" => "an address",
                 "method" => "a method",
+                "user" | "group" => "a name",
                 _ => "a variable",
             };
             return Err(Problem::at(kind, format!("requires {what} after {name:?}")));
@@ -76,12 +77,15 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
         "ip" => Requirement::Ip(rest.iter().map(network).collect::<Result<_, _>>()?),
         "method" => Requirement::Method(rest.iter().map(method).collect::<Result<_, _>>()?),
         "env" => Requirement::Env(texts()),
+        "valid-user" => Requirement::ValidUser,
+        "user" => Requirement::User(texts()),
+        "group" => Requirement::Group(texts()),
         "host" | "forward-dns" => {
             let message = format!("host names are never looked up, so {name:?} cannot be decided");
             return Err(Problem::at(kind, message).hint("Require ip with an address or network"));
         }
-        "user" | "group" | "valid-user" | "expr" | "ssl" | "ssl-verify-client" | "file-owner"
-        | "file-group" | "ldap-user" | "ldap-group" | "dbm-group" => {
+        "expr" | "ssl" | "ssl-verify-client" | "file-owner" | "file-group" | "ldap-user"
+        | "ldap-group" | "dbm-group" => {
             return Err(Problem::not_yet(kind));
         }
         _ => {

@@ -6,6 +6,7 @@
 mod access_compat;
 mod alias;
 mod args;
+mod authn;
 mod authz;
 mod connection;
 mod core;
@@ -201,6 +202,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         error_document::ENTRIES,
         alias::ENTRIES,
         redirect::ENTRIES,
+        authn::ENTRIES,
         authz::ENTRIES,
         access_compat::ENTRIES,
         env::ENTRIES,

@@ -9,8 +9,13 @@ use std::collections::BTreeSet;
 const BUILT_IN: &[&str] = &[
     "access_compat",
     "alias",
+    "auth_basic",
+    "authn_core",
+    "authn_file",
     "authz_core",
+    "authz_groupfile",
     "authz_host",
+    "authz_user",
     "core",
     "dir",
     "env",

@@ -17,6 +17,17 @@ pub struct Asker<'a> {
     pub method: &'a str,
     /// Variables that are set before access is checked.
     pub variables: &'a [(String, String)],
+    /// Who it comes from, once that is proved.
+    pub user: Option<User<'a>>,
+}
+
+/// Somebody who gave the right password.
+#[derive(Debug, Clone, Copy)]
+pub struct User<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The groups of `AuthGroupFile` that name the user.
+    pub groups: &'a [String],
 }
 
 /// The `Require` lines in force.
@@ -74,6 +85,12 @@ pub enum Requirement {
     Method(Vec<String>),
     /// `env`: one of these variables is set.
     Env(Vec<String>),
+    /// `valid-user`.
+    ValidUser,
+    /// `user`: one of these.
+    User(Vec<String>),
+    /// `group`: in one of these.
+    Group(Vec<String>),
     /// `not`.
     Not(Box<Self>),
     /// `<RequireAll>`.
@@ -91,6 +108,8 @@ pub enum Outcome {
     Granted,
     /// No.
     Denied,
+    /// No, and a user might change that.
+    NeedsUser,
     /// Nothing: a `not` that does not refuse.
     Neutral,
 }
@@ -113,6 +132,18 @@ pub struct OrderRules {
     pub allow: Vec<Limited<AllowRule>>,
     /// `Deny from`.
     pub deny: Vec<Limited<AllowRule>>,
+    /// `Satisfy`: the last for a method counts.
+    pub satisfy: Vec<Limited<Satisfy>>,
+}
+
+/// Whether these rules and `Require` must both let a request pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Satisfy {
+    /// Both.
+    #[default]
+    All,
+    /// One of the two.
+    Any,
 }
 
 /// Which of `Allow` and `Deny` has the last word, and what holds when neither speaks.
@@ -162,6 +193,14 @@ impl Access {
         self.outcome(&asker.canonical()).unwrap_or(Outcome::Granted)
     }
 
+    /// Whether a line looks at the user.
+    pub(crate) fn asks_user(&self) -> bool {
+        match self {
+            Self::Any(requirements) => requirements.iter().any(|limited| limited.rule.asks_user()),
+            Self::Both(pair) | Self::Either(pair) => pair.0.asks_user() || pair.1.asks_user(),
+        }
+    }
+
     /// `None`: every line is for other methods.
     fn outcome(&self, asker: &Asker) -> Option<Outcome> {
         let (both, pair) = match self {
@@ -207,6 +246,17 @@ impl Requirement {
         matches!(self, Self::Not(_) | Self::None(_))
     }
 
+    fn asks_user(&self) -> bool {
+        match self {
+            Self::ValidUser | Self::User(_) | Self::Group(_) => true,
+            Self::Not(requirement) => requirement.asks_user(),
+            Self::All(inner) | Self::Any(inner) | Self::None(inner) => {
+                inner.iter().any(|limited| limited.rule.asks_user())
+            }
+            _ => false,
+        }
+    }
+
     fn outcome(&self, asker: &Asker) -> Outcome {
         let holds = match self {
             Self::Granted => true,
@@ -217,6 +267,15 @@ impl Requirement {
             Self::Local => asker.client.is_loopback() || asker.client == asker.local,
             Self::Method(methods) => includes(methods, asker.method),
             Self::Env(names) => names.iter().any(|name| asker.has(name)),
+            Self::ValidUser => return by_user(asker, |_| true),
+            Self::User(names) => {
+                return by_user(asker, |user| names.iter().any(|name| name == user.name));
+            }
+            Self::Group(groups) => {
+                return by_user(asker, |user| {
+                    groups.iter().any(|group| user.groups.contains(group))
+                });
+            }
             Self::Not(requirement) => return negated(requirement.outcome(asker)),
             Self::All(requirements) => {
                 return fold_all(requirements.iter().map(|limited| {
@@ -238,6 +297,14 @@ impl Requirement {
     }
 }
 
+fn by_user(asker: &Asker, fits: impl Fn(User) -> bool) -> Outcome {
+    match asker.user {
+        None => Outcome::NeedsUser,
+        Some(user) if fits(user) => Outcome::Granted,
+        Some(_) => Outcome::Denied,
+    }
+}
+
 fn any(requirements: &[Limited<Requirement>], asker: &Asker) -> Outcome {
     let concerned = requirements
         .iter()
@@ -251,8 +318,9 @@ fn fold_all(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     for outcome in outcomes {
         match outcome {
             Outcome::Denied => return outcome,
-            Outcome::Granted => result = outcome,
-            Outcome::Neutral => {}
+            Outcome::NeedsUser => result = outcome,
+            Outcome::Granted if result == Outcome::Neutral => result = outcome,
+            Outcome::Granted | Outcome::Neutral => {}
         }
     }
     result
@@ -264,8 +332,9 @@ fn fold_any(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     for outcome in outcomes {
         match outcome {
             Outcome::Granted => return outcome,
-            Outcome::Denied => result = outcome,
-            Outcome::Neutral => {}
+            Outcome::NeedsUser => result = outcome,
+            Outcome::Denied if result == Outcome::Neutral => result = outcome,
+            Outcome::Denied | Outcome::Neutral => {}
         }
     }
     result
@@ -274,7 +343,7 @@ fn fold_any(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
 fn negated(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Granted => Outcome::Denied,
-        Outcome::Denied | Outcome::Neutral => Outcome::Neutral,
+        Outcome::Denied | Outcome::NeedsUser | Outcome::Neutral => Outcome::Neutral,
     }
 }
 
@@ -323,10 +392,32 @@ impl OrderRules {
         }
     }
 
-    fn order(&self, method: &str) -> Order {
-        let last = self.order.iter().rfind(|limited| limited.concerns(method));
-        last.map(|limited| limited.rule).unwrap_or_default()
+    /// `Satisfy` for a method.
+    pub fn satisfy(&self, method: &str) -> Satisfy {
+        last_for(&self.satisfy, method)
     }
+
+    /// Whether nothing here refuses anybody, and that suffices.
+    pub(crate) fn satisfies_everybody(&self) -> bool {
+        let any = self
+            .satisfy
+            .iter()
+            .any(|limited| limited.rule == Satisfy::Any);
+        let by_default = self
+            .order
+            .iter()
+            .all(|limited| limited.rule == Order::DenyAllow);
+        any && by_default && self.deny.is_empty()
+    }
+
+    fn order(&self, method: &str) -> Order {
+        last_for(&self.order, method)
+    }
+}
+
+fn last_for<T: Copy + Default>(rules: &[Limited<T>], method: &str) -> T {
+    let last = rules.iter().rfind(|limited| limited.concerns(method));
+    last.map(|limited| limited.rule).unwrap_or_default()
 }
 
 impl AllowRule {

@@ -2,7 +2,10 @@
 
 use super::draft::Draft;
 use super::uses::is_below;
-use super::{HandlerChoice, Interpreter, Listener, Section, SectionPattern, VirtualHost};
+use super::{
+    Access, AuthType, HandlerChoice, Interpreter, Listener, OrderRules, Section, SectionPattern,
+    VirtualHost,
+};
 use crate::diagnostic::Severity;
 use std::path::Path;
 
@@ -16,6 +19,8 @@ pub(super) fn check(
     debug_beside_public_listener(draft, listeners);
     handler_without_set_handler(draft, servers);
     ports_without_listener(draft, servers, listeners);
+    users_without_authentication(draft, servers);
+    satisfied_by_everybody(draft, servers);
     if let Some(module) = interpreter.and_then(|interpreter| interpreter.django_settings.clone()) {
         project_directory_on_path(draft, &module);
     }
@@ -107,6 +112,46 @@ fn each(section: &Section, look: &mut impl FnMut(&super::DirectorySettings)) {
     look(&section.settings);
     for inner in &section.files {
         each(inner, look);
+    }
+}
+
+/// Where a user is required and nothing says how to prove who one is, httpd answers 500, and so do we.
+fn users_without_authentication(draft: &mut Draft, servers: &[VirtualHost]) {
+    let mut asking = None;
+    let mut basic = false;
+    let mut left: Vec<&Section> = servers.iter().flat_map(|server| &server.sections).collect();
+    while let Some(section) = left.pop() {
+        let settings = &section.settings;
+        basic |= settings.authentication.kind == Some(AuthType::Basic);
+        if settings.access.as_ref().is_some_and(Access::asks_user) {
+            asking = Some(section.origin.clone());
+        }
+        left.extend(&section.files);
+    }
+    if let (Some(origin), false) = (asking, basic) {
+        let span = draft.sources.span_of(&origin);
+        let message = "a user is required here, and there is no AuthType anywhere".to_owned();
+        let hint = "AuthType Basic, with AuthName and AuthUserFile";
+        draft.report(Severity::Warning, span, message, Some(hint));
+    }
+}
+
+/// `Satisfy Any` beside an `Order` that refuses nobody asks nobody for a password, as in httpd.
+fn satisfied_by_everybody(draft: &mut Draft, servers: &[VirtualHost]) {
+    let mut open = Vec::new();
+    let mut left: Vec<&Section> = servers.iter().flat_map(|server| &server.sections).collect();
+    while let Some(section) = left.pop() {
+        let order = section.settings.order.as_ref();
+        if order.is_some_and(OrderRules::satisfies_everybody) {
+            open.push(section.origin.clone());
+        }
+        left.extend(&section.files);
+    }
+    for origin in open {
+        let span = draft.sources.span_of(&origin);
+        let message = "Satisfy Any lets everybody pass here: no Deny or Order refuses an address";
+        let hint = "Order deny,allow, Deny from all, and Allow from those who need no password";
+        draft.report(Severity::Warning, span, message.to_owned(), Some(hint));
     }
 }
 

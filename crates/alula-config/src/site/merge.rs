@@ -1,7 +1,8 @@
 //! How settings of an inner or later section are laid over those of an outer or earlier one.
 
 use super::{
-    DirectoryOptions, DirectorySettings, EnvironmentChange, Merging, OptionsChange, PythonSettings,
+    AuthenticationSettings, DirectoryOptions, DirectorySettings, EnvironmentChange, Merging,
+    OptionsChange, PythonSettings,
 };
 
 impl DirectorySettings {
@@ -13,6 +14,7 @@ impl DirectorySettings {
             self.access = merging.merge(self.access.as_ref(), later.access.as_ref());
         }
         replace(&mut self.order, &later.order);
+        self.authentication.overlay(&later.authentication);
         replace(&mut self.directory_index, &later.directory_index);
         replace(&mut self.default_charset, &later.default_charset);
         replace(&mut self.body_bytes_max, &later.body_bytes_max);
@@ -65,6 +67,16 @@ impl DirectorySettings {
             }
             None => DirectoryOptions::default_set(),
         }
+    }
+}
+
+impl AuthenticationSettings {
+    fn overlay(&mut self, later: &Self) {
+        replace(&mut self.kind, &later.kind);
+        replace(&mut self.realm, &later.realm);
+        replace(&mut self.user_file, &later.user_file);
+        replace(&mut self.group_file, &later.group_file);
+        replace(&mut self.forbidden_on_failure, &later.forbidden_on_failure);
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`<Directory>`, `<Location>`, ...) stay apart, because which of them apply depends on the request. Paths are absolute.
 
 mod access;
+mod authentication;
 mod check;
 pub(crate) mod draft;
 mod error_document;
@@ -21,8 +22,9 @@ mod virtual_host;
 
 pub use access::{
     Access, AllowRule, Asker, IpNetwork, Limited, Merging, Methods, Order, OrderRules, Outcome,
-    Requirement,
+    Requirement, Satisfy, User,
 };
+pub use authentication::{AuthType, AuthenticationSettings};
 pub use error_document::ErrorDocument;
 pub use expires::{Expires, Expiry, ExpiryBase};
 pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};

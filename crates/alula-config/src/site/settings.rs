@@ -4,8 +4,8 @@
 //! defaults off the result.
 
 use super::{
-    Access, ErrorDocument, Expires, HeaderChange, Merging, OrderRules, Origin, PythonPathLine,
-    Redirect,
+    Access, AuthenticationSettings, ErrorDocument, Expires, HeaderChange, Merging, OrderRules,
+    Origin, PythonPathLine, Redirect,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct DirectorySettings {
     pub auth_merging: Option<Merging>,
     /// `Order`, `Allow`, `Deny`, which must pass as well.
     pub order: Option<OrderRules>,
+    /// `AuthType` and its kin.
+    pub authentication: AuthenticationSettings,
     /// `SetEnv`, `PassEnv`, `UnsetEnv` in file order.
     pub environment: Vec<EnvironmentChange>,
     /// `Options`.

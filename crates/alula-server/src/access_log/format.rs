@@ -177,8 +177,14 @@ impl Line<'_> {
                 }
                 Ok(())
             }
+            LogField::RemoteUser => {
+                match &self.response.user {
+                    Some(user) => escape(line, user.as_bytes()),
+                    None => line.push(b'-'),
+                }
+                Ok(())
+            }
             LogField::RemoteLogname
-            | LogField::RemoteUser
             | LogField::ThreadId
             | LogField::ThreadIdHex
             | LogField::RequestTrailer(_)

@@ -141,6 +141,7 @@ struct ResponseNotes {
     file: Option<PathBuf>,
     environment: Arc<[(String, String)]>,
     handler: &'static str,
+    user: Option<Arc<str>>,
 }
 
 impl Entry {
@@ -151,6 +152,7 @@ impl Entry {
         _version: Version,
         keep_alive: bool,
         found: Option<&Found>,
+        user: Option<Arc<str>>,
     ) {
         self.response = Some(ResponseNotes {
             status: head.status,
@@ -168,6 +170,7 @@ impl Entry {
                 Some(alula_routing::Action::Files(_)) => "default-handler",
                 _ => "-",
             },
+            user,
         });
     }
 
