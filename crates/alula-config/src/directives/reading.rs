@@ -25,6 +25,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "Undoes a `Define`.",
     },
     Entry {
+        name: "Use", args: Arity::at_least(1), syntax: "macro value ...", contexts: Contexts::EVERYWHERE,
+        default: "", apply: Apply::WhileReading,
+        doc: "Reads the body of a `<Macro>` in place, with values for its parameters.",
+    },
+    Entry {
+        name: "UndefMacro", args: Arity::exactly(1), syntax: "macro", contexts: Contexts::EVERYWHERE,
+        default: "", apply: Apply::WhileReading,
+        doc: "Undoes a `<Macro>`.",
+    },
+    Entry {
         name: "LoadModule", args: Arity::exactly(2), syntax: "name file", contexts: Contexts::SERVERS,
         default: "", apply: Apply::WhileReading,
         doc: "Loads nothing; `<IfModule>` finds the module from here on.",

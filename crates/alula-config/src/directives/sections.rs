@@ -91,6 +91,11 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
         name: "IfSection", syntax: "[!]name", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
         doc: "Lines that count only if a section is supported.",
     },
+    SectionEntry {
+        name: "Macro", syntax: "name parameter ...", contexts: Contexts::EVERYWHERE, kind: SectionKind::Condition,
+        doc: "Lines for `Use` to read, as often as wanted: each parameter in them, commonly written `$name`, is replaced by a value, also within \
+              words. Names of macros are case-insensitive, parameters are not.",
+    },
 ];
 
 /// Makes the section that directives inside will fill.

@@ -1,10 +1,11 @@
-//! Decides which lines take part: `Include`, `Define` and `${}`, `<IfModule>`, `<IfDefine>`, `<IfVersion>`, `<IfFile>`.
+//! Decides which lines take part: `Include`, `Define` and `${}`, `<IfModule>`, `<IfDefine>`, `<IfVersion>`, `<IfFile>`, `<Macro>`.
 //!
 //! All of them act while reading, in file order, as in httpd: a `Define` inside a section counts from there on, everywhere;
 //! the body of a false condition is skipped unread, so it may hold anything as long as its sections are balanced.
 
 mod condition;
 mod include;
+mod macros;
 mod modules;
 mod variables;
 
@@ -13,7 +14,9 @@ use crate::load::{Files, LoadOptions};
 use crate::syntax::lexer::{self, Line, Word};
 use crate::syntax::parser::{Closing, Directive, Node, Section, Statement};
 use crate::syntax::span::{Sources, Span};
+use macros::{Macro, is_macro};
 use modules::Modules;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use variables::Variables;
 
@@ -53,6 +56,10 @@ struct Reader<'a> {
     strict: bool,
     files_read: usize,
     depth: usize,
+    /// By name in lower case.
+    macros: BTreeMap<String, Macro>,
+    macros_in_use: Vec<String>,
+    macro_uses: usize,
 }
 
 /// An open section of the file being read.
@@ -80,6 +87,9 @@ impl<'a> Reader<'a> {
             strict: options.strict,
             files_read: 0,
             depth: 0,
+            macros: BTreeMap::new(),
+            macros_in_use: Vec::new(),
+            macro_uses: 0,
         }
     }
 
@@ -113,12 +123,17 @@ impl<'a> Reader<'a> {
         self.read_text(path, &text, from)
     }
 
-    /// Reads one file. Its sections must balance within it.
+    /// Reads one file.
     fn read_text(&mut self, path: PathBuf, text: &str, from: Option<Span>) -> Vec<Node> {
         let file = self.sources.add(path, text, from);
+        self.read_lines(lexer::lines(file, text))
+    }
+
+    /// Reads the lines of one file, or of one macro. Their sections must balance among them.
+    fn read_lines(&mut self, lines: Vec<Line>) -> Vec<Node> {
         let mut open: Vec<Frame> = Vec::new();
         let mut nodes = Vec::new();
-        let mut lines = lexer::lines(file, text).into_iter();
+        let mut lines = lines.into_iter();
         while let Some(line) = lines.next() {
             match Statement::parse(&line) {
                 Statement::Directive { name, rest } => {
@@ -132,6 +147,10 @@ impl<'a> Reader<'a> {
                 } => {
                     let rest = self.check_open(&name, &rest, closing);
                     let words = rest.words();
+                    if is_macro(&name) {
+                        self.define_macro(&name, &words, &mut lines);
+                        continue;
+                    }
                     match self.condition(&name, &words) {
                         Some(false) => self.skip(&name, &mut lines),
                         holds => open.push(Frame {
@@ -232,6 +251,11 @@ impl<'a> Reader<'a> {
             "undefine" => self.undefine(&name, &words),
             "include" => return self.include(&name, &words, true),
             "includeoptional" => return self.include(&name, &words, false),
+            "use" => return self.use_macro(&name, &words),
+            "undefmacro" => {
+                self.undefine_macro(&name, &words);
+                return Vec::new();
+            }
             "loadmodule" => {
                 if let Some(module) = words.first() {
                     self.modules.load(&module.text);

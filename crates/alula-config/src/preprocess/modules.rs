@@ -24,6 +24,7 @@ const BUILT_IN: &[&str] = &[
     "http",
     "log_config",
     "logio",
+    "macro",
     "mime",
     "so",
     "unixd",

@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::site::Origin;
 use crate::syntax::lexer::is_blank;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A file in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
-    lines: Vec<String>,
+    lines: Rc<[String]>,
     included_from: Option<Span>,
 }
 
@@ -38,6 +39,17 @@ impl Sources {
             path,
             lines: text.lines().map(str::to_owned).collect(),
             included_from,
+        });
+        FileId(self.files.len() - 1)
+    }
+
+    /// The same file once more, as included from elsewhere: the body of a macro in it.
+    pub(crate) fn again(&mut self, file: FileId, from: Span) -> FileId {
+        let known = &self.files[file.0];
+        self.files.push(Source {
+            path: known.path.clone(),
+            lines: known.lines.clone(),
+            included_from: Some(from),
         });
         FileId(self.files.len() - 1)
     }
@@ -74,7 +86,7 @@ impl Sources {
         let lines = self
             .files
             .get(file)
-            .map(|source| source.lines.as_slice())
+            .map(|source| &*source.lines)
             .unwrap_or_default();
         let text = lines
             .get(origin.line.saturating_sub(1) as usize)

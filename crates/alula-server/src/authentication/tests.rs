@@ -67,7 +67,7 @@ impl Setting {
     }
 }
 
-fn append(path: &Path, line: &str) {
+fn put_first(path: &Path, line: &str) {
     let text = std::fs::read_to_string(path).expect("readable");
     std::fs::write(path, format!("{line}{text}")).expect("writable");
 }
@@ -89,7 +89,6 @@ fn groups_come_from_their_file() {
     let setting = Setting::new(Requirement::Group(vec!["staff".to_owned()]));
     setting.check("ann", "password", Ok("ann"));
     setting.check("bob", "password", Err(401));
-    append(&setting.folder.path().join("groups"), "# more\n");
     let groups = "staff: bob\n";
     std::fs::write(setting.folder.path().join("groups"), groups).expect("written");
     setting.check("ann", "password", Err(401));
@@ -103,7 +102,7 @@ fn a_changed_file_counts_at_once() {
     let setting = Setting::new(Requirement::ValidUser);
     setting.check("ann", "password", Ok("ann"));
     let users = setting.folder.path().join("users");
-    append(&users, "ann:{SHA}C5wmJdwh7wX2rU3fR8XyA4N6oyw=\n");
+    put_first(&users, "ann:{SHA}C5wmJdwh7wX2rU3fR8XyA4N6oyw=\n");
     setting.check("ann", "password", Err(401));
     std::fs::remove_file(&users).expect("removed");
     setting.check("ann", "password", Err(500));
