@@ -32,12 +32,13 @@ const ENGINE_BYTES_MAX: usize = 128 * 1024;
 /// How long accepting pauses when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a full worker leaves waiting connections to others before it looks again.
-const DECLINE_PAUSE: Duration = Duration::from_millis(5);
+/// How long a worker leaves waiting connections to others before it looks again.
+const DECLINE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Hears of connections and requests, to count them.
 pub trait Observer: Send + Sync + 'static {
-    /// Whether to take the connection that waits. A server that is full leaves it to another one that is not.
+    /// Whether to take the connection that waits. A worker that is full, or has many more connections than another,
+    /// leaves it to that one.
     fn may_accept(&self) -> bool {
         true
     }

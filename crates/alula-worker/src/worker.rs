@@ -16,6 +16,9 @@ use std::task::Poll;
 /// Complete requests that may wait for Python in one worker; one more is answered 503.
 const QUEUE_REQUESTS_MAX: usize = 1024;
 
+/// How often in a row a worker with many connections leaves the next one to others before it takes it all the same.
+const DECLINES_MAX: u64 = 3;
+
 /// Serves until told to leave. Ends the process; returns only when it cannot even begin.
 pub(crate) fn run(
     py: Python<'_>,
@@ -50,6 +53,7 @@ pub(crate) fn run(
         dispatcher: dispatcher.clone(),
         threads_max,
         scoreboard: seat.scoreboard.clone(),
+        declined: AtomicU64::new(0),
     });
     let server = Server::new(
         routes,
@@ -113,21 +117,43 @@ struct Counter {
     dispatcher: Dispatcher,
     threads_max: usize,
     scoreboard: Scoreboard,
+    /// How often in a row a connection was left to others.
+    declined: AtomicU64,
+}
+
+/// Whether a worker with `own` open connections leaves the next to one that has only `fewest`. Kept connections stay
+/// where they are, so workers that accept unevenly stay uneven, and one core idles.
+fn has_too_many(own: u32, fewest: u32) -> bool {
+    own >= fewest + (fewest / 4).max(2)
 }
 
 impl Observer for Counter {
     fn may_accept(&self) -> bool {
         let (running, _) = self.dispatcher.load();
-        if running < self.threads_max {
+        let own = self.slot.row();
+        let others =
+            self.scoreboard.rows().into_iter().filter(|row| {
+                row.slot != own.slot && matches!(row.state, State::Ready | State::Busy)
+            });
+        let mut fewest = None;
+        let mut room_elsewhere = false;
+        for row in others {
+            room_elsewhere |= (row.requests_running as usize) < self.threads_max;
+            let least = fewest.get_or_insert(row.connections_open);
+            *least = row.connections_open.min(*least);
+        }
+        let full = running >= self.threads_max && room_elsewhere;
+        if !full && !fewest.is_some_and(|fewest| has_too_many(own.connections_open, fewest)) {
+            self.declined.store(0, Ordering::Relaxed);
             return true;
         }
-        let own = self.slot.index();
-        let room_elsewhere = self.scoreboard.rows().iter().any(|row| {
-            row.slot != own
-                && matches!(row.state, State::Ready | State::Busy)
-                && (row.requests_running as usize) < self.threads_max
-        });
-        !room_elsewhere
+        // The other may be unable to come: a connection is never left waiting for long for the sake of balance.
+        let declined = self.declined.fetch_add(1, Ordering::Relaxed);
+        if !full && declined >= DECLINES_MAX {
+            self.declined.store(0, Ordering::Relaxed);
+            return true;
+        }
+        false
     }
 
     fn connection_opened(&self) {
@@ -156,5 +182,21 @@ impl Observer for Counter {
 
     fn request_finished(&self) {
         self.slot.request_finished();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_too_many;
+
+    #[test]
+    fn workers_take_turns() {
+        assert!(!has_too_many(0, 0));
+        assert!(!has_too_many(1, 0));
+        assert!(has_too_many(2, 0));
+        assert!(!has_too_many(16, 16));
+        assert!(has_too_many(20, 16));
+        assert!(!has_too_many(1000, 1000));
+        assert!(has_too_many(1300, 1000));
     }
 }
