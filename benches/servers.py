@@ -130,7 +130,7 @@ def uwsgi(start):
 
 
 def gunicorn(start):
-    """One thread in each worker, but where requests wait: with 2 to 32 it answered a third fewer hellos."""
+    """One thread in each worker, but where requests wait: more cost hellos at one worker."""
     threads = "4" if start.load.slow_path else "1"
     words = [venv_tool("gunicorn"), "--worker-class", "gthread", "--threads", threads, "--workers", str(start.workers)]
     words += ["--bind", f"127.0.0.1:{start.port}", "--log-level", "warning", "--worker-tmp-dir", str(start.folder)]
@@ -138,7 +138,7 @@ def gunicorn(start):
 
 
 def mod_wsgi_daemon(start):
-    """httpd in one process passes requests over a socket to N processes with Python; 1 thread beat 4 and 15."""
+    """httpd in one process passes requests over a socket to N processes with Python; 1 thread was best at one worker."""
     threads = 4 if start.load.slow_path else 1
     return _httpd(start, servers=1, threads=40, python=f"""\
 WSGIDaemonProcess bench processes={start.workers} threads={threads} home={start.folder} python-home={places.VENV} \

@@ -71,19 +71,12 @@ impl WorkerAssembly {
         }
     }
 
-    fn python(
-        &self,
-        route: &Route,
-        debug: bool,
-        options: &[(String, String)],
-        script: Option<String>,
-    ) -> Option<RouteSettings> {
+    fn python(&self, route: &Route, debug: bool, script: Option<String>) -> Option<RouteSettings> {
         let VirtualHostId(index) = route.virtual_host;
         let host = self.hosts.get(index)?;
         Some(RouteSettings {
             application: application_spec(route)?,
             debug,
-            options: options.to_vec(),
             environment: route.environment.to_vec(),
             server_name: host.server_name.clone().unwrap_or_default(),
             server_port: host.port,
@@ -105,10 +98,10 @@ impl Assembly for WorkerAssembly {
                 return Arc::new(Files::new(files_settings(route, files, &self.cache)));
             }
             Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
-            Action::Python(python) => self.python(route, python.debug, &python.options, None),
+            Action::Python(python) => self.python(route, python.debug, None),
             Action::Wsgi(wsgi) => {
                 let script = wsgi.script.to_string_lossy().into_owned();
-                self.python(route, wsgi.debug, &[], Some(script))
+                self.python(route, wsgi.debug, Some(script))
             }
         };
         match settings {

@@ -6,7 +6,7 @@
 //! comes back, without a hand-over. The [`monitor`] moves the loop when a call lasts, and the token when the
 //! call is blocked outside the GIL. So nobody queues on the GIL, and I/O never waits for Python.
 //!
-//! Every change of owner or token is made under `seats`, and the owner changes only while the old owner is
+//! Every change of owner or token is made under `turns`, and the owner changes only while the old owner is
 //! inside a call, so the loop never has two drivers.
 
 mod monitor;

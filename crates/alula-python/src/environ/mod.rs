@@ -24,8 +24,6 @@ pub struct RouteSettings {
     pub application: crate::ApplicationSpec,
     /// Whether a client may see tracebacks (`PythonDebug`).
     pub debug: bool,
-    /// `PythonOption`s.
-    pub options: Vec<(String, String)>,
     /// `SetEnv` and the like, for the environ.
     pub environment: Vec<(String, String)>,
     /// `ServerName`, for requests without `Host`.
