@@ -97,6 +97,7 @@ pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec
         diagnostics: read.diagnostics,
         server_root: read.server_root,
         pid_file: None,
+        media_types: BTreeMap::new(),
         user: None,
         group: None,
         listeners: Vec::new(),

@@ -5,7 +5,6 @@
 //! comparison that `If-None-Match` uses takes the two for equal.
 
 use http::HeaderValue;
-use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How old a file must be before its tag is strong; httpd's rule in `ap_make_etag`.
@@ -17,19 +16,57 @@ pub struct EntityTag {
     value: HeaderValue,
 }
 
+/// What a file's tag may be made of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts {
+    /// `FileETag INode`.
+    pub inode: Option<u64>,
+    /// `FileETag Size`.
+    pub size: Option<u64>,
+    /// `FileETag MTime`.
+    pub modified: Option<SystemTime>,
+}
+
 impl EntityTag {
     /// httpd's tag for a file, as with `FileETag MTime Size`: `"size-mtime"` in hexadecimal, the time in microseconds.
     pub fn for_file(size: u64, modified: SystemTime, now: SystemTime) -> Self {
-        let strong = now
-            .duration_since(modified)
-            .is_ok_and(|age| age > STRONG_AFTER);
-        let mut text = String::with_capacity(40);
-        if !strong {
-            text.push_str("W/");
+        let facts = Facts {
+            inode: None,
+            size: Some(size),
+            modified: Some(modified),
+        };
+        Self::of_facts(&facts, modified, now).expect("two facts make a tag")
+    }
+
+    /// A file's tag from those of its facts that are given, in httpd's order; none without any.
+    ///
+    /// `changed` is when the file was last modified, whether the tag tells it or not.
+    pub fn of_facts(facts: &Facts, changed: SystemTime, now: SystemTime) -> Option<Self> {
+        let times = facts.modified.map(microseconds);
+        let numbers = [facts.inode, facts.size, times];
+        let numbers = numbers.iter().flatten().map(|number| format!("{number:x}"));
+        let text = numbers.collect::<Vec<_>>().join("-");
+        if text.is_empty() {
+            return None;
         }
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\"{size:x}-{:x}\"", microseconds(modified));
-        let value = HeaderValue::try_from(text).expect("hexadecimal digits in quotes are ASCII");
+        let strong = now
+            .duration_since(changed)
+            .is_ok_and(|age| age > STRONG_AFTER);
+        let weak = if strong { "" } else { "W/" };
+        let value = HeaderValue::try_from(format!("{weak}\"{text}\""));
+        let value = value.expect("hexadecimal digits in quotes are ASCII");
+        Some(Self { value })
+    }
+
+    /// The tag of the same content in another coding: httpd's suffix, `"..-gzip"`.
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        let text = self.value.as_bytes();
+        let mut suffixed = text.strip_suffix(b"\"").unwrap_or(text).to_vec();
+        suffixed.push(b'-');
+        suffixed.extend_from_slice(suffix.as_bytes());
+        suffixed.push(b'"');
+        let value = HeaderValue::try_from(suffixed);
+        let value = value.unwrap_or_else(|_| self.value.clone());
         Self { value }
     }
 
@@ -138,6 +175,27 @@ mod tests {
         assert!(future.is_weak());
         let ancient = EntityTag::for_file(0, UNIX_EPOCH - Duration::from_micros(1), at(0));
         assert_eq!(ancient.value(), "W/\"0-ffffffffffffffff\"");
+    }
+
+    #[test]
+    fn is_made_of_the_facts_it_is_given() {
+        let facts = |inode, size, modified| Facts {
+            inode,
+            size,
+            modified,
+        };
+        let check = |facts, expected: Option<&str>| {
+            let found = EntityTag::of_facts(&facts, at(16), at(9_000_000));
+            let found = found
+                .as_ref()
+                .map(|tag| tag.value().to_str().expect("text"));
+            assert_eq!(found, expected);
+        };
+        check(facts(Some(255), Some(1), Some(at(16))), Some("\"ff-1-10\""));
+        check(facts(None, Some(1), None), Some("\"1\""));
+        check(facts(None, None, None), None);
+        let tag = tag(Duration::ZERO).with_suffix("gzip");
+        assert_eq!(tag.value(), "W/\"2a-5f5e100000000-gzip\"");
     }
 
     #[test]

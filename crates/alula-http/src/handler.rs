@@ -1,8 +1,11 @@
 //! The one trait between the server and whatever answers a request.
 
 use crate::{Request, Response};
+use bytes::Bytes;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A handler's answer: a future, since a file may have to be read and Python may have to run.
 ///
@@ -19,11 +22,48 @@ pub enum BodyMode {
     Spooled,
 }
 
+/// Where a request leads once the file system was looked at.
+#[derive(Debug)]
+pub enum Lead {
+    /// To the handler that was asked.
+    Here,
+    /// Another path answers as if it had been asked for: a directory's index, a fallback. Decoded, absolute.
+    To(Bytes),
+    /// A file whose name says who answers, at the end of the first `path_len` bytes of the path.
+    Named {
+        /// The file.
+        file: PathBuf,
+        /// How much of the path led to it.
+        path_len: usize,
+    },
+    /// The answer is known already.
+    Answered(Response),
+}
+
+/// A [`Lead`] to come.
+pub type Leading = Pin<Box<dyn Future<Output = Lead> + Send>>;
+
+/// Makes the listing of a directory, as an extension of a [`Response`] whose content it is to be: only the server
+/// knows which of the names the client may see.
+#[derive(Debug, Clone)]
+pub struct Listing(pub Arc<dyn ListingPage>);
+
+/// See [`Listing`].
+pub trait ListingPage: Send + Sync + std::fmt::Debug {
+    /// The page with those names of the directory that `may_see` lets pass.
+    fn page(&self, may_see: &dyn Fn(&[u8]) -> bool) -> Response;
+}
+
 /// Anything that turns a [`Request`] into a [`Response`].
 pub trait Handler: Send + Sync + std::fmt::Debug {
     /// How the request's content should arrive in [`Request::body`].
     fn body_mode(&self) -> BodyMode {
         BodyMode::Discard
+    }
+
+    /// Looks where a request for `path`, mapped to `file`, leads. `None`: here, and there was nothing to look at.
+    fn lead(&self, _path: &Bytes, _file: &Path) -> Option<Leading> {
+        None
     }
 
     /// Answers the request.

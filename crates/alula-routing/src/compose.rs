@@ -8,6 +8,7 @@ use crate::route::{
 };
 use alula_config::site::{
     AuthType, DirectorySettings, ErrorDocument, Expires, HandlerChoice, HandlerList, MappingTarget,
+    Switched,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub(crate) fn route(
         request_headers: HeaderChanges::new(&settings.request_headers, &environment),
         environment: environment.into(),
         redirects: Redirects::new(&settings.redirects),
-        default_charset: settings.default_charset.clone().flatten(),
+        default_charset: default_charset(settings),
     }
 }
 
@@ -110,6 +111,29 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
             .clone()
             .unwrap_or_else(|| vec!["index.html".to_owned()]),
         options: settings.options(),
+        default_charset: default_charset(settings),
+        settings: Arc::new(settings.files.clone()),
+        media_types: mappings.media_types.clone(),
+    })
+}
+
+fn default_charset(settings: &DirectorySettings) -> Option<String> {
+    settings
+        .default_charset
+        .as_ref()
+        .and_then(Switched::value)
+        .cloned()
+}
+
+/// Who a file's name says answers for it (`AddHandler`); the rightmost extension that says something decides.
+pub(crate) fn handler_by_name(settings: &DirectorySettings, file: &[u8]) -> Option<HandlerChoice> {
+    let name = file.rsplit(|&byte| byte == b'/').next()?;
+    let mut extensions = name.rsplit(|&byte| byte == b'.');
+    let count = extensions.clone().count();
+    extensions.by_ref().take(count - 1).find_map(|extension| {
+        let extension = std::str::from_utf8(extension).ok()?.to_ascii_lowercase();
+        let known = settings.files.extensions.get(&extension)?;
+        known.handler.as_ref()?.value().copied()
     })
 }
 

@@ -3,10 +3,12 @@
 //! Prefixes fit on a segment border, repeated slashes counting as one. The first that fits wins, not the longest.
 
 use crate::substitution::expand;
-use alula_config::regex_bytes;
 use alula_config::site::{MappingTarget, UrlMapping, VirtualHost};
+use alula_config::{Site, regex_bytes};
 use regex::bytes::Regex;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where URLs lead, in the order to try.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Mappings {
     pub mappings: Vec<Mapping>,
     /// Without it, what no mapping takes is not found.
     pub document_root: Option<PathBuf>,
+    /// `TypesConfig`, for the files.
+    pub media_types: Arc<BTreeMap<String, String>>,
 }
 
 /// One `Alias`, `AliasMatch` or `WSGIScriptAlias`.
@@ -38,7 +42,7 @@ pub(crate) enum Mapped {
 }
 
 impl Mappings {
-    pub(crate) fn new(server: &VirtualHost) -> Self {
+    pub(crate) fn new(site: &Site, server: &VirtualHost) -> Self {
         let compile = |mapping: &UrlMapping| Mapping {
             url: mapping.url.as_bytes().into(),
             regex: match mapping.target {
@@ -51,6 +55,7 @@ impl Mappings {
         Self {
             mappings: server.url_map.iter().map(compile).collect(),
             document_root: server.document_root.clone(),
+            media_types: site.media_types.clone(),
         }
     }
 

@@ -5,8 +5,8 @@
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use alula_config::site::{
-    self, Asker, DirectoryOptions, ErrorDocument, Expires, HandlerName, OrderRules, Outcome,
-    Satisfy,
+    self, Asker, DirectoryOptions, ErrorDocument, Expires, FileSettings, HandlerName, OrderRules,
+    Outcome, Satisfy,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -87,6 +87,12 @@ pub struct FilesRoute {
     pub directory_index: Vec<String>,
     /// `Options`.
     pub options: DirectoryOptions,
+    /// `AddDefaultCharset`.
+    pub default_charset: Option<String>,
+    /// Types, validators, listings.
+    pub settings: Arc<FileSettings>,
+    /// `TypesConfig`.
+    pub media_types: Arc<BTreeMap<String, String>>,
 }
 
 /// A `PythonHandler`.

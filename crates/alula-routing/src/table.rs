@@ -16,7 +16,9 @@ use crate::route::{Access, Action, Found, Route, VirtualHostId};
 use crate::sections::Sections;
 use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
-use alula_config::site::{DirectorySettings, MappingTarget, SectionPattern, VirtualHost};
+use alula_config::site::{
+    DirectorySettings, HandlerChoice, MappingTarget, SectionPattern, VirtualHost,
+};
 use alula_http::path::merge_slashes;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -108,6 +110,50 @@ impl RouteTable {
         found(route, file.map(path_buf), path, &merged)
     }
 
+    /// The route for a path once the file system was looked at: it leads to `file`, with what is after the first
+    /// `path_len` bytes left over (`PATH_INFO`), and the file's name says who answers (`AddHandler`).
+    pub fn find_named(
+        &self,
+        host: VirtualHostId,
+        path: &[u8],
+        file: PathBuf,
+        path_len: usize,
+    ) -> Found {
+        let host = VirtualHostId(host.0.min(self.servers.len() - 1));
+        let server = &self.servers[host.0];
+        let merged = merge_slashes(path);
+        let bytes = file.as_os_str().as_encoded_bytes();
+        let mapped = server.mappings.find(&merged);
+        let mut fitting = Vec::new();
+        let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
+        server
+            .sections
+            .file(bytes, |index| fitting.push(number(index)));
+        server
+            .sections
+            .locations(&merged, |index| fitting.push(number(index)));
+        let mut settings = server.overlaid(&fitting);
+        let by_name = compose::handler_by_name(&settings, bytes);
+        // `SetHandler` wins, and `SetHandler None` lets the name decide.
+        if matches!(settings.handler, None | Some(HandlerChoice::None)) && by_name.is_some() {
+            settings.handler = by_name;
+        }
+        let route = compose::route(host, &settings, mapped, &server.mappings);
+        let route = self.cache.intern(route);
+        Found {
+            redirect: route.redirects.find(&merged),
+            script_name_len: match &route.action {
+                Action::Python(python) if python.django_root.is_some() => {
+                    script_name_len(&route, path)
+                }
+                Action::Python(_) | Action::Wsgi(_) => path_len.min(path.len()),
+                Action::Files(_) | Action::Status(_) => 0,
+            },
+            route,
+            file: Some(file),
+        }
+    }
+
     /// Every route made so far, by id. Most are made by [`RouteTable::new`]; a combination of sections nobody
     /// foresaw is made when first asked for.
     pub fn routes(&self) -> Vec<Arc<Route>> {
@@ -196,7 +242,7 @@ impl Server {
             settings: server.settings.clone(),
             sections: Sections::new(inherited.iter().chain(&server.sections)),
             redirects: Redirects::new(&server.redirects),
-            mappings: Mappings::new(server),
+            mappings: Mappings::new(site, server),
         }
     }
 
@@ -222,20 +268,23 @@ impl Server {
 }
 
 fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8], merged: &[u8]) -> Found {
+    Found {
+        redirect: route.redirects.find(merged),
+        script_name_len: script_name_len(&route, path),
+        route,
+        file,
+    }
+}
+
+fn script_name_len(route: &Route, path: &[u8]) -> usize {
     let prefix = match &route.action {
         Action::Python(python) => python.django_root.as_deref(),
         Action::Wsgi(wsgi) => Some(wsgi.script_name.as_str()),
         Action::Files(_) | Action::Status(_) => None,
     };
-    let script_name_len = prefix
+    prefix
         .and_then(|prefix| prefix_length(path, prefix.as_bytes()))
-        .unwrap_or(0);
-    Found {
-        redirect: route.redirects.find(merged),
-        route,
-        file,
-        script_name_len,
-    }
+        .unwrap_or(0)
 }
 
 fn path_buf(bytes: Vec<u8>) -> PathBuf {

@@ -193,6 +193,16 @@ impl Authenticator {
 }
 
 impl Refusal {
+    /// Nobody may.
+    pub(crate) fn denied() -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            claimed: None,
+            reason: "denied by configuration".to_owned(),
+            challenge: None,
+        }
+    }
+
     pub(crate) fn log(&self, peer: &Peer, id: u64) {
         let (user, reason) = (self.claimed.as_deref().unwrap_or("-"), &self.reason);
         if self.status.is_server_error() {

@@ -12,6 +12,7 @@ mod connection;
 mod content;
 mod error_document;
 mod expires;
+mod leading;
 mod limits;
 mod pipeline;
 mod redirect;

@@ -9,12 +9,13 @@ use crate::connection::{Connection, Phase};
 use crate::content;
 use crate::error_document;
 use crate::expires;
+use crate::leading::{Led, Way};
 use crate::redirect;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::Framing;
 use crate::targets::Targets;
-use alula_http::{Body, BodyMode, Handler, OwnPage, Request, Response, status_response};
+use alula_http::{Body, BodyMode, Handler, Listing, OwnPage, Request, Response, status_response};
 use alula_routing::{
     Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
 };
@@ -65,7 +66,7 @@ pub(crate) struct Pipeline {
     pub(crate) assembly: Box<dyn Assembly>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) draining: AtomicBool,
-    authenticator: Authenticator,
+    pub(crate) authenticator: Authenticator,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
     targets: Targets,
     next_id: AtomicU64,
@@ -286,7 +287,8 @@ impl Pipeline {
         if decoded.has_encoded_slash && (found.file.is_some() || found.redirect.is_some()) {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
-        let asker = asker(connection, head.method.as_str());
+        let method = head.method.clone();
+        let asker = asker(connection, method.as_str());
         let mut user = None;
         let verdict = route.access.judge(&asker);
         if verdict == Verdict::AskUser {
@@ -327,7 +329,50 @@ impl Pipeline {
             };
         }
 
-        let handler = self.handler(route);
+        let mut handler = self.handler(route);
+        let lead = found.file.as_deref();
+        let lead = lead.and_then(|file| handler.lead(&decoded.path, file));
+        let (mut found, mut path) = (found, decoded.path);
+        if let Some(lead) = lead {
+            let way = Way {
+                host,
+                found,
+                handler,
+                path,
+                user,
+            };
+            let led = Led {
+                asker: &asker,
+                headers: &head.headers,
+                query: decoded.query.as_deref(),
+                base: redirect::Base {
+                    asked: authority(&head.uri, &head.headers),
+                    server_name: &self.hosts[host.0].server_name,
+                    peer: &connection.peer,
+                },
+                peer: &connection.peer,
+                id,
+            };
+            // In a box, as above.
+            match Box::pin(self.follow(lead, way, &led)).await {
+                Ok(way) => {
+                    (found, handler, path, user) = (way.found, way.handler, way.path, way.user)
+                }
+                Err(end) => {
+                    if has_content {
+                        connection.make_last();
+                    }
+                    return Answered {
+                        response: end.response,
+                        host,
+                        found: Some(end.found),
+                        received: None,
+                        user: end.user,
+                    };
+                }
+            }
+        }
+        let route = &found.route;
         let body = match framing {
             Framing::None => Body::Empty,
             Framing::Length(length)
@@ -356,6 +401,8 @@ impl Pipeline {
             },
         };
 
+        let listed = matches!(&route.action, Action::Files(files) if files.options.indexes);
+        let listed = listed.then(|| path.clone());
         let received = route.response_headers.tells_time().then(SystemTime::now);
         let mut headers = head.headers;
         if let Some(authority) = head.uri.authority()
@@ -373,7 +420,7 @@ impl Pipeline {
             method: head.method,
             version: head.version,
             target,
-            path: decoded.path,
+            path,
             query: decoded.query,
             headers,
             file: found.file.clone(),
@@ -383,8 +430,14 @@ impl Pipeline {
             body,
             id,
         });
+        let mut response = answer.await;
+        if let Some(path) = listed
+            && let Some(Listing(listing)) = response.extensions_mut().remove()
+        {
+            response = listing.page(&|name| self.may_see(host, &found, &path, name, &asker));
+        }
         Answered {
-            response: answer.await,
+            response,
             host,
             found: Some(found),
             received,
@@ -469,7 +522,7 @@ impl Pipeline {
         }
     }
 
-    fn handler(&self, route: &Arc<Route>) -> Arc<dyn Handler> {
+    pub(crate) fn handler(&self, route: &Arc<Route>) -> Arc<dyn Handler> {
         let RouteId(index) = route.id;
         if let Some(Some(handler)) = self.handlers.read().get(index) {
             return handler.clone();

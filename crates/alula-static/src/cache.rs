@@ -97,7 +97,7 @@ impl Generations {
 mod tests {
     use super::*;
     use crate::containment::{self, Opened, Symlinks};
-    use crate::content_type::ContentTypes;
+    use crate::mime::Mime;
 
     fn found() -> Arc<Found> {
         let file = Path::new("/etc/passwd");
@@ -105,8 +105,8 @@ mod tests {
         let Ok(Opened::File(fd, stat)) = opened else {
             panic!("a file: {opened:?}");
         };
-        let types = Arc::new(ContentTypes::new(&[], None, None));
-        Arc::new(Found::new(file, fd, &stat, &types))
+        let mime = Arc::new(Mime::new(Arc::default(), Arc::default(), None));
+        Arc::new(Found::new(file, fd, &stat, &mime))
     }
 
     fn held(cache: &FileCache) -> (usize, usize) {

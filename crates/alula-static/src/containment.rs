@@ -9,6 +9,7 @@
 //!
 //! As in httpd, links that may be followed may also leave the root: that is what they are used for.
 
+use http::StatusCode;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -66,6 +67,21 @@ pub(crate) enum Refusal {
     Changing,
     #[error("cannot be read: {0}")]
     Unreadable(std::io::ErrorKind),
+}
+
+impl Refusal {
+    /// httpd's.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Missing => StatusCode::NOT_FOUND,
+            Self::Permission
+            | Self::Symlink
+            | Self::Special
+            | Self::NameTooLong
+            | Self::Outside => StatusCode::FORBIDDEN,
+            Self::Changing | Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 impl From<Errno> for Refusal {

@@ -1,23 +1,26 @@
 //! Answers a request for a file.
 //!
 //! [`Shared::respond`] reads from top to bottom: method, file, directory, conditions, range, content. The method
-//! comes first, so a PUT learns nothing about which files exist.
+//! comes first, so a PUT learns nothing about which files exist. A directory's index is found before, by `leading`.
 //!
 //! A POST gets 405, where httpd would send the file as for a GET.
 
 use crate::cache::FileCache;
 use crate::containment::{Refusal, Symlinks};
-use crate::content_type::ContentTypes;
 use crate::finder::{Finder, Target};
 use crate::found::{Content, Found};
+use crate::listing;
+use crate::mime::Mime;
 use crate::sending;
+use alula_config::site::{self, DirectorySlash};
 use alula_http::conditional::{self, Verdict};
-use alula_http::range::{self, ByteRange, Selection};
-use alula_http::{Answer, Body, Handler, Request, Response, path, status_response};
+use alula_http::range::{self, Limits, Selection};
+use alula_http::{Answer, Body, Handler, Leading, Request, Response, path, status_response};
 use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
-use http::header::{ETAG, LAST_MODIFIED, LOCATION, RANGE};
+use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH};
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -31,10 +34,12 @@ pub struct FilesSettings {
     pub directory_index: Vec<String>,
     /// Which symbolic links may be followed (`Options FollowSymLinks`, `SymLinksIfOwnerMatch`).
     pub symlinks: Symlinks,
-    /// Media types by extension, before the built-in ones (`AddType`).
-    pub types: Vec<(String, HeaderValue)>,
-    /// One media type for all files (`ForceType`).
-    pub forced_type: Option<HeaderValue>,
+    /// Whether a directory without an index is listed (`Options Indexes`).
+    pub indexes: bool,
+    /// Types, validators, ranges, listings.
+    pub files: Arc<site::FileSettings>,
+    /// Media types by extension, before the built-in ones (`TypesConfig`).
+    pub media_types: Arc<BTreeMap<String, String>>,
     /// Added to `text/plain` and `text/html` (`AddDefaultCharset`).
     pub default_charset: Option<String>,
     /// Where small files are kept. Give all [`Files`] of a worker clones of one, and its bounds hold for the worker.
@@ -48,8 +53,9 @@ impl FilesSettings {
             root: root.into(),
             directory_index: vec!["index.html".to_owned()],
             symlinks: Symlinks::default(),
-            types: Vec::new(),
-            forced_type: None,
+            indexes: false,
+            files: Arc::default(),
+            media_types: Arc::default(),
             default_charset: None,
             cache: FileCache::default(),
         }
@@ -69,27 +75,42 @@ pub struct Files {
 impl Files {
     /// Touches no disk yet.
     pub fn new(settings: FilesSettings) -> Self {
-        let types = ContentTypes::new(
-            &settings.types,
-            settings.forced_type,
+        let mime = Mime::new(
+            Arc::clone(&settings.files),
+            settings.media_types,
             settings.default_charset,
         );
+        let ranges = settings.files.ranges;
         let finder = Finder {
             root: settings.root,
             symlinks: settings.symlinks,
-            types: Arc::new(types),
+            mime: Arc::new(mime),
             cache: settings.cache,
         };
         Self {
             shared: Arc::new(Shared {
                 finder,
                 directory_index: settings.directory_index,
+                indexes: settings.indexes,
+                has_handlers: settings.files.has_handlers(),
+                ranges: Limits {
+                    count_max: ranges.count_max(),
+                    overlaps_max: ranges.overlaps_max(),
+                    reversals_max: ranges.reversals_max(),
+                },
+                settings: settings.files,
             }),
         }
     }
 }
 
 impl Handler for Files {
+    fn lead(&self, path: &Bytes, file: &Path) -> Option<Leading> {
+        self.shared
+            .has_lead(path)
+            .then(|| Box::pin(Arc::clone(&self.shared).lead(path.clone(), file.to_owned())) as _)
+    }
+
     fn handle(&self, request: Request) -> Answer {
         let shared = Arc::clone(&self.shared);
         let asked = Asked::from(request);
@@ -98,18 +119,23 @@ impl Handler for Files {
 }
 
 #[derive(Debug)]
-struct Shared {
-    finder: Finder,
-    directory_index: Vec<String>,
+pub(crate) struct Shared {
+    pub(crate) finder: Finder,
+    pub(crate) directory_index: Vec<String>,
+    pub(crate) indexes: bool,
+    /// Whether a file's name can say who answers.
+    pub(crate) has_handlers: bool,
+    pub(crate) settings: Arc<site::FileSettings>,
+    ranges: Limits,
 }
 
 /// The parts of a request that matter here.
-struct Asked {
-    id: u64,
-    method: Method,
-    headers: HeaderMap,
-    path: Bytes,
-    query: Option<Bytes>,
+pub(crate) struct Asked {
+    pub(crate) id: u64,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) path: Bytes,
+    pub(crate) query: Option<Bytes>,
     file: Option<PathBuf>,
 }
 
@@ -137,84 +163,98 @@ impl Shared {
             tracing::error!(request = asked.id, "request was mapped to no file");
             return status_response(StatusCode::NOT_FOUND);
         };
-        match self.find(asked, file).await {
-            Ok(Target::File(found)) => answer(asked, &found, file).await,
-            Ok(Target::Directory) if asked.names_directory() => {
-                tracing::debug!(request = asked.id, ?file, "directory without index");
-                status_response(StatusCode::FORBIDDEN)
-            }
-            Ok(Target::Directory) => redirect_to_directory(asked),
-            Err(refusal) => refuse(asked, refusal, file),
+        match self.finder.find(file).await {
+            Ok(Target::File(found)) => self.answer(asked, &found, file).await,
+            Ok(Target::Directory) => self.directory(asked, file).await,
+            Err(refusal) => refuse(asked.id, refusal, file),
         }
     }
 
-    /// Finds the file, or a directory's index. A path without a slash at its end gets no index: it is redirected first.
-    ///
-    /// As in mod_dir the first index that can be served is, and one that exists but is refused makes the refusal.
-    async fn find(&self, asked: &Asked, file: &Path) -> Result<Target, Refusal> {
-        let mut refused = None;
-        if asked.names_directory() {
-            for name in &self.directory_index {
-                match self.finder.find(&file.join(name)).await {
-                    Ok(Target::File(found)) => return Ok(Target::File(found)),
-                    Ok(Target::Directory) | Err(Refusal::Missing) => {}
-                    Err(refusal) => refused = Some(refusal),
-                }
+    /// A directory that led to no index.
+    async fn directory(&self, asked: &Asked, file: &Path) -> Response {
+        if !asked.path.ends_with(b"/") {
+            match self.settings.directory_slash.unwrap_or_default() {
+                DirectorySlash::On => return redirect_to_directory(asked),
+                DirectorySlash::Off => {}
+                DirectorySlash::NotFound => return status_response(StatusCode::NOT_FOUND),
             }
         }
-        match (self.finder.find(file).await, refused) {
-            (Ok(Target::Directory), Some(refusal)) => Err(refusal),
-            (found, _) => found,
+        if self.indexes {
+            return listing::respond(self, asked, file).await;
         }
+        tracing::debug!(request = asked.id, ?file, "directory without index");
+        status_response(StatusCode::FORBIDDEN)
     }
-}
 
-impl Asked {
-    fn names_directory(&self) -> bool {
-        self.path.ends_with(b"/")
-    }
-}
-
-/// Answers with a file that exists (RFC 9110 sections 13 and 14).
-async fn answer(asked: &Asked, found: &Found, file: &Path) -> Response {
-    match conditional::evaluate(&asked.method, &asked.headers, found.validators()) {
-        Verdict::Proceed => {}
-        Verdict::NotModified => return not_modified(found),
-        Verdict::PreconditionFailed => return status_response(StatusCode::PRECONDITION_FAILED),
-    }
-    let (status, offset, length) = match selection(asked, found) {
-        Selection::Whole => (StatusCode::OK, 0, found.size),
-        Selection::Part(part) => (StatusCode::PARTIAL_CONTENT, part.first, part.len()),
-        Selection::Unsatisfiable => return unsatisfiable(found),
-    };
-    let body = match content(asked, found, offset, length).await {
-        Ok(body) => body,
-        Err(error) => {
-            let refusal = Refusal::Unreadable(error.kind());
-            return refuse(asked, refusal, file);
+    /// Answers with a file that exists (RFC 9110 sections 13 and 14).
+    async fn answer(&self, asked: &Asked, found: &Arc<Found>, file: &Path) -> Response {
+        match conditional::evaluate(&asked.method, &asked.headers, found.validators()) {
+            Verdict::Proceed => {}
+            Verdict::NotModified => return not_modified(found),
+            Verdict::PreconditionFailed => return status_response(StatusCode::PRECONDITION_FAILED),
         }
-    };
-    let mut response = described(found, body, length);
-    if status == StatusCode::PARTIAL_CONTENT {
-        let part = ByteRange {
-            first: offset,
-            last: offset + length - 1,
+        let part = match self.selection(asked, found) {
+            Selection::Whole => None,
+            Selection::Part(part) => Some(part),
+            Selection::Parts(parts) => {
+                return sending::multipart(self.described(found), found, &parts);
+            }
+            Selection::Unsatisfiable => return unsatisfiable(found),
         };
-        *response.status_mut() = status;
+        let (offset, length) = part.map_or((0, found.size), |part| (part.first, part.len()));
+        let body = match content(asked, found, offset, length).await {
+            Ok(body) => body,
+            Err(error) => {
+                let refusal = Refusal::Unreadable(error.kind());
+                return refuse(asked.id, refusal, file);
+            }
+        };
+        let mut response = self.described(found);
+        *response.body_mut() = body;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        if let Some(part) = part {
+            headers.insert(CONTENT_RANGE, part.content_range(found.size));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         response
-            .headers_mut()
-            .insert(CONTENT_RANGE, part.content_range(found.size));
     }
-    response
-}
 
-fn selection(asked: &Asked, found: &Found) -> Selection {
-    let is_current =
-        || conditional::range_is_current(&asked.headers, found.validators(), SystemTime::now());
-    if asked.headers.contains_key(RANGE) && is_current() {
-        range::select(&asked.method, &asked.headers, found.size)
-    } else {
-        Selection::Whole
+    fn selection(&self, asked: &Asked, found: &Found) -> Selection {
+        let is_current =
+            || conditional::range_is_current(&asked.headers, found.validators(), SystemTime::now());
+        if asked.headers.contains_key(RANGE) && is_current() {
+            range::select(&asked.method, &asked.headers, found.size, self.ranges)
+        } else {
+            Selection::Whole
+        }
+    }
+
+    /// What a response says about a file whatever of it it holds.
+    fn described(&self, found: &Found) -> Response {
+        let mut response = http::Response::new(Body::empty());
+        let headers = response.headers_mut();
+        headers.reserve(6);
+        headers.insert(LAST_MODIFIED, found.last_modified.clone());
+        if let Some(etag) = &found.etag {
+            headers.insert(ETAG, etag.value().clone());
+        }
+        let ranges = match self.ranges.count_max {
+            0 => HeaderValue::from_static("none"),
+            _ => HeaderValue::from_static("bytes"),
+        };
+        headers.insert(ACCEPT_RANGES, ranges);
+        let described = &found.described;
+        if let Some(media_type) = &described.content_type {
+            headers.insert(CONTENT_TYPE, media_type.clone());
+        }
+        if let Some(encoding) = &described.encoding {
+            headers.insert(CONTENT_ENCODING, encoding.clone());
+        }
+        if let Some(language) = &described.language {
+            headers.insert(CONTENT_LANGUAGE, language.clone());
+        }
+        response
     }
 }
 
@@ -232,25 +272,12 @@ async fn content(asked: &Asked, found: &Found, offset: u64, length: u64) -> std:
     }
 }
 
-fn described(found: &Found, body: Body, length: u64) -> Response {
-    let mut response = http::Response::new(body);
-    let headers = response.headers_mut();
-    headers.reserve(6);
-    headers.insert(LAST_MODIFIED, found.last_modified.clone());
-    headers.insert(ETAG, found.etag.value().clone());
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if let Some(media_type) = &found.content_type {
-        headers.insert(CONTENT_TYPE, media_type.clone());
-    }
-    response
-}
-
 /// The fields RFC 9110 section 15.4.5 asks for; the others would repeat what the client has.
 fn not_modified(found: &Found) -> Response {
     let mut response = status_response(StatusCode::NOT_MODIFIED);
-    let etag = found.etag.value().clone();
-    response.headers_mut().insert(ETAG, etag);
+    if let Some(etag) = &found.etag {
+        response.headers_mut().insert(ETAG, etag.value().clone());
+    }
     response
 }
 
@@ -287,23 +314,13 @@ fn redirect_to_directory(asked: &Asked) -> Response {
 }
 
 /// Statuses are httpd's. What the client did is logged at debug, what the administrator should know at error.
-fn refuse(asked: &Asked, refusal: Refusal, file: &Path) -> Response {
-    let request = asked.id;
-    let status = match refusal {
-        Refusal::Missing => StatusCode::NOT_FOUND,
-        Refusal::Permission
-        | Refusal::Symlink
-        | Refusal::Special
-        | Refusal::NameTooLong
-        | Refusal::Outside => StatusCode::FORBIDDEN,
-        Refusal::Changing | Refusal::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+pub(crate) fn refuse(request: u64, refusal: Refusal, file: &Path) -> Response {
     if matches!(refusal, Refusal::Missing | Refusal::NameTooLong) {
         tracing::debug!(request, ?file, "{refusal}");
     } else {
         tracing::error!(request, ?file, "{refusal}");
     }
-    status_response(status)
+    status_response(refusal.status())
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use crate::cache::{self, FileCache};
 use crate::containment::{self, Opened, Refusal, Symlinks};
-use crate::content_type::ContentTypes;
 use crate::found::{Content, Found, Identity};
+use crate::mime::Mime;
 use crate::sending;
 use bytes::Bytes;
 use std::io;
@@ -21,7 +21,7 @@ const ATTEMPTS_MAX: usize = 3;
 pub(crate) struct Finder {
     pub(crate) root: PathBuf,
     pub(crate) symlinks: Symlinks,
-    pub(crate) types: Arc<ContentTypes>,
+    pub(crate) mime: Arc<Mime>,
     pub(crate) cache: FileCache,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Target {
 impl Finder {
     /// Finds what is at a path. A small file comes with its content.
     pub(crate) async fn find(&self, file: &Path) -> Result<Target, Refusal> {
-        let kept = self.cache.get(file).filter(|kept| kept.is_of(&self.types));
+        let kept = self.cache.get(file).filter(|kept| kept.is_of(&self.mime));
         if let Some(kept) = &kept
             && self.is_current(kept, file)
         {
@@ -57,7 +57,7 @@ impl Finder {
             {
                 return Ok(Target::File(Arc::clone(kept)));
             }
-            let found = Found::new(file, fd, &stat, &self.types);
+            let found = Found::new(file, fd, &stat, &self.mime);
             match load(&found).await {
                 Ok(None) => return Ok(Target::File(Arc::new(found))),
                 Ok(Some(content)) => {
@@ -76,7 +76,8 @@ impl Finder {
             && rustix::fs::stat(file).is_ok_and(|stat| Identity::from(&stat) == kept.identity)
     }
 
-    async fn open(&self, file: &Path) -> Result<Opened, Refusal> {
+    /// Opens what is at a path.
+    pub(crate) async fn open(&self, file: &Path) -> Result<Opened, Refusal> {
         if let Some(opened) = containment::open_from_memory(&self.root, file, self.symlinks)? {
             return Ok(opened);
         }

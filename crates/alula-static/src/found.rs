@@ -2,7 +2,7 @@
 //!
 //! The fields are written once per opening, not once per response: a file kept by the cache costs no formatting.
 
-use crate::content_type::ContentTypes;
+use crate::mime::{Described, Mime};
 use alula_http::conditional::Validators;
 use alula_http::date;
 use alula_http::etag::{EntityTag, STRONG_AFTER};
@@ -19,11 +19,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct Found {
     pub(crate) identity: Identity,
     pub(crate) size: u64,
-    pub(crate) etag: EntityTag,
+    /// `None` with `FileETag None`.
+    pub(crate) etag: Option<EntityTag>,
     pub(crate) last_modified: HeaderValue,
-    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) described: Described,
     pub(crate) content: Content,
-    types: Arc<ContentTypes>,
+    mime: Arc<Mime>,
     modified: SystemTime,
     is_settled: bool,
 }
@@ -59,7 +60,7 @@ impl From<&Stat> for Identity {
 
 impl Found {
     /// Describes a file just opened.
-    pub(crate) fn new(file: &Path, fd: OwnedFd, stat: &Stat, types: &Arc<ContentTypes>) -> Self {
+    pub(crate) fn new(file: &Path, fd: OwnedFd, stat: &Stat, mime: &Arc<Mime>) -> Self {
         let now = SystemTime::now();
         let modified = time(stat.st_mtime, stat.st_mtime_nsec);
         let changed = time(stat.st_ctime, stat.st_ctime_nsec).max(modified);
@@ -67,12 +68,12 @@ impl Found {
         Self {
             identity: Identity::from(stat),
             size,
-            etag: EntityTag::for_file(size, modified, now),
+            etag: EntityTag::of_facts(&mime.facts(stat.st_ino, size, modified), modified, now),
             // A file from the future was last modified now, as far as a client may know (RFC 9110 section 8.8.2.1).
             last_modified: date::format(modified.min(now)),
-            content_type: types.of(file),
+            described: mime.of(file),
             content: Content::Disk(Arc::new(fd)),
-            types: Arc::clone(types),
+            mime: Arc::clone(mime),
             modified,
             is_settled: now
                 .duration_since(changed)
@@ -83,15 +84,15 @@ impl Found {
     /// What conditional requests are compared with.
     pub(crate) fn validators(&self) -> Validators<'_> {
         Validators {
-            etag: Some(&self.etag),
+            etag: self.etag.as_ref(),
             modified: Some(self.modified),
         }
     }
 
     /// Whether it was found for the same settings. A cache is shared by trees with different types and rules; none
     /// may get what another was allowed.
-    pub(crate) fn is_of(&self, types: &Arc<ContentTypes>) -> bool {
-        Arc::ptr_eq(&self.types, types)
+    pub(crate) fn is_of(&self, mime: &Arc<Mime>) -> bool {
+        Arc::ptr_eq(&self.mime, mime)
     }
 
     /// Whether its identity can be trusted to change with the next change of the file: not within the tick of the

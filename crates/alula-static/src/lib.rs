@@ -6,10 +6,12 @@
 
 mod cache;
 mod containment;
-mod content_type;
 mod files;
 mod finder;
 mod found;
+mod leading;
+mod listing;
+mod mime;
 mod sending;
 
 pub use cache::FileCache;

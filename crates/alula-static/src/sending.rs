@@ -5,11 +5,17 @@
 //!
 //! [`body`] is the one place that decides how content travels; a body the server sends with `sendfile` starts here.
 
-use alula_http::{Body, BodyError};
+use crate::found::{Content, Found};
+use alula_http::range::ByteRange;
+use alula_http::{Body, BodyError, Response};
 use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
 use http_body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
+use std::collections::VecDeque;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSliceMut, Seek};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -33,6 +39,110 @@ pub(crate) async fn body(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::R
         )));
     }
     Ok(Body::from(read(file, offset, length).await?))
+}
+
+/// `multipart/byteranges` (RFC 9110 section 14.6): `described` with so many parts of a file.
+pub(crate) fn multipart(
+    mut described: Response,
+    found: &Arc<Found>,
+    parts: &[ByteRange],
+) -> Response {
+    let boundary = boundary();
+    let headers = described.headers_mut();
+    let media_type = headers.get(CONTENT_TYPE).cloned();
+    let mut pieces = VecDeque::with_capacity(2 * parts.len() + 1);
+    let mut length = 0;
+    let mut text = |text: Vec<u8>, pieces: &mut VecDeque<Piece>| {
+        length += text.len() as u64;
+        pieces.push_back(Piece::Text(text.into()));
+    };
+    for part in parts {
+        let mut head = format!("\r\n--{boundary}\r\n").into_bytes();
+        if let Some(media_type) = &media_type {
+            head.extend_from_slice(b"Content-Type: ");
+            head.extend_from_slice(media_type.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"Content-Range: ");
+        head.extend_from_slice(part.content_range(found.size).as_bytes());
+        head.extend_from_slice(b"\r\n\r\n");
+        text(head, &mut pieces);
+        pieces.push_back(Piece::Part(*part));
+    }
+    text(format!("\r\n--{boundary}--\r\n").into_bytes(), &mut pieces);
+    length += parts.iter().map(|part| part.len()).sum::<u64>();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Ok(media_type) = format!("multipart/byteranges; boundary={boundary}").try_into() {
+        headers.insert(CONTENT_TYPE, media_type);
+    }
+    *described.status_mut() = StatusCode::PARTIAL_CONTENT;
+    *described.body_mut() = Body::stream(Multipart {
+        found: Arc::clone(found),
+        pieces,
+        current: Body::Empty,
+        left: length,
+    });
+    described
+}
+
+/// Cannot be foreseen, so no file can hold it on purpose.
+fn boundary() -> String {
+    let random = RandomState::new().hash_one(0);
+    format!("{random:016x}")
+}
+
+/// Parts of a file with heads between them.
+struct Multipart {
+    found: Arc<Found>,
+    pieces: VecDeque<Piece>,
+    current: Body,
+    left: u64,
+}
+
+enum Piece {
+    Text(Bytes),
+    Part(ByteRange),
+}
+
+impl http_body::Body for Multipart {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        loop {
+            match ready!(Pin::new(&mut this.current).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    this.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {}
+            }
+            this.current = match (this.pieces.pop_front(), &this.found.content) {
+                (None, _) => return Poll::Ready(None),
+                (Some(Piece::Text(text)), _) => Body::from(text),
+                (Some(Piece::Part(part)), Content::Memory(whole)) => {
+                    // What is in memory is small, so offsets into it fit.
+                    Body::from(whole.slice(part.first as usize..=part.last as usize))
+                }
+                (Some(Piece::Part(part)), Content::Disk(file)) => {
+                    Body::stream(FileStream::new(Arc::clone(file), part.first, part.len()))
+                }
+            };
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// The content of a file somebody else has opened, from its position on, `length` bytes: an application's

@@ -95,7 +95,7 @@ impl Assembly for WorkerAssembly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
         let settings = match &route.action {
             Action::Files(files) => {
-                return Arc::new(Files::new(files_settings(route, files, &self.cache)));
+                return Arc::new(Files::new(files_settings(files, &self.cache)));
             }
             Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
             Action::Python(python) => self.python(route, python.debug, None),
@@ -117,16 +117,19 @@ impl Assembly for WorkerAssembly {
     }
 }
 
-fn files_settings(route: &Route, files: &FilesRoute, cache: &FileCache) -> FilesSettings {
+fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
     FilesSettings {
         directory_index: files.directory_index.clone(),
         symlinks: Symlinks::from_options(
             files.options.follow_symlinks,
             files.options.symlinks_if_owner_match,
         ),
-        default_charset: route.default_charset.clone(),
+        root: files.root.clone(),
+        indexes: files.options.indexes,
+        files: files.settings.clone(),
+        media_types: files.media_types.clone(),
+        default_charset: files.default_charset.clone(),
         cache: cache.clone(),
-        ..FilesSettings::new(&files.root)
     }
 }
 

@@ -68,7 +68,7 @@ struct FilesOnly {
 impl Assembly for FilesOnly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
         match &route.action {
-            Action::Files(files) => Arc::new(Files::new(self.settings(route, files))),
+            Action::Files(files) => Arc::new(Files::new(self.settings(files))),
             Action::Status(status) => Arc::new(StatusHandler(*status)),
             // A site that has an interpreter has no fronts.
             Action::Python(_) | Action::Wsgi(_) => {
@@ -83,17 +83,20 @@ impl Assembly for FilesOnly {
 }
 
 impl FilesOnly {
-    fn settings(&self, route: &Route, files: &FilesRoute) -> FilesSettings {
-        let mut settings = FilesSettings::new(&files.root);
-        settings.directory_index.clone_from(&files.directory_index);
-        settings.symlinks = match files.options {
-            options if options.follow_symlinks => Symlinks::Follow,
-            options if options.symlinks_if_owner_match => Symlinks::IfOwnerMatches,
-            _ => Symlinks::Never,
-        };
-        settings.default_charset.clone_from(&route.default_charset);
-        settings.cache = self.cache.clone();
-        settings
+    fn settings(&self, files: &FilesRoute) -> FilesSettings {
+        FilesSettings {
+            root: files.root.clone(),
+            directory_index: files.directory_index.clone(),
+            symlinks: Symlinks::from_options(
+                files.options.follow_symlinks,
+                files.options.symlinks_if_owner_match,
+            ),
+            indexes: files.options.indexes,
+            files: files.settings.clone(),
+            media_types: files.media_types.clone(),
+            default_charset: files.default_charset.clone(),
+            cache: self.cache.clone(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("alula-config", &[]),
     ("alula-http", &[]),
     ("alula-routing", &["alula-config", "alula-http"]),
-    ("alula-static", &["alula-http"]),
+    ("alula-static", &["alula-config", "alula-http"]),
     ("alula-server", &["alula-http", "alula-routing"]),
     ("alula-python", &["alula-http"]),
     ("alula-process", &["alula-http", "alula-config"]),

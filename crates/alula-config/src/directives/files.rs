@@ -1,7 +1,8 @@
-//! Who answers, and how files are served.
+//! Who answers, and what may be done with files.
 
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
 use crate::site::{DirectoryOptions, HandlerChoice, OptionsChange};
+use crate::syntax::lexer::Word;
 
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
@@ -22,29 +23,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         default: "None", apply: Apply::Run(allow_override),
         doc: "Which directives `.htaccess` files may hold. Alula reads no such files, so anything but `None` is warned about.",
     },
-    Entry {
-        name: "DirectoryIndex", args: Arity::at_least(1), syntax: "disabled | file ...", contexts: Contexts::EVERYWHERE,
-        default: "index.html", apply: Apply::Run(directory_index),
-        doc: "The files to look for when a directory is asked for, in this order.",
-    },
-    Entry {
-        name: "AddDefaultCharset", args: Arity::exactly(1), syntax: "On | Off | charset", contexts: Contexts::EVERYWHERE,
-        default: "Off", apply: Apply::Run(add_default_charset),
-        doc: "The charset for `text/plain` and `text/html` responses that name none; `On` is `iso-8859-1`.",
-    },
-    Entry {
-        name: "DefaultType", args: Arity::exactly(1), syntax: "type", contexts: Contexts::EVERYWHERE,
-        default: "", apply: Apply::Run(default_type),
-        doc: "2.2's type for unknown files; without effect as in httpd 2.4.",
-    },
-    Entry {
-        name: "TypesConfig", args: Arity::exactly(1), syntax: "file", contexts: Contexts::SERVER,
-        default: "", apply: Apply::Ignored("the table of file types is built in"),
-        doc: "A table of file types.",
-    },
 ];
 
 fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.settings().handler = Some(handler_choice(args.first())?);
+    Ok(())
+}
+
+/// A handler's name, as `SetHandler` and `AddHandler` take it.
+pub(super) fn handler_choice(word: &Word) -> Result<HandlerChoice, Problem> {
     const NOT_YET: &[&str] = &[
         "cgi-script",
         "wsgi-script",
@@ -57,21 +44,18 @@ fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
         "ldap-status",
         "fcgid-script",
     ];
-    let word = args.first();
-    let choice = match word.text.to_ascii_lowercase().as_str() {
-        "none" => HandlerChoice::None,
-        "default-handler" => HandlerChoice::Files,
-        "python-program" | "mod_python" => HandlerChoice::Python,
+    match word.text.to_ascii_lowercase().as_str() {
+        "none" => Ok(HandlerChoice::None),
+        "default-handler" => Ok(HandlerChoice::Files),
+        "python-program" | "mod_python" => Ok(HandlerChoice::Python),
         name if NOT_YET.contains(&name) || name.starts_with("proxy:") => {
-            return Err(Problem::not_yet(word));
+            Err(Problem::not_yet(word))
         }
         name => {
             let hint = "python-program, mod_python, default-handler or None";
-            return Err(Problem::at(word, format!("there is no handler {name:?}")).hint(hint));
+            Err(Problem::at(word, format!("there is no handler {name:?}")).hint(hint))
         }
-    };
-    scope.settings().handler = Some(choice);
-    Ok(())
+    }
 }
 
 fn options(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
@@ -138,39 +122,6 @@ fn allow_override(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
             "AllowOverride: .htaccess files are not read",
             Some(hint),
         );
-    }
-    Ok(())
-}
-
-fn directory_index(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let names: Vec<String> = args.words.iter().map(|word| word.text.clone()).collect();
-    let disabled = names.len() == 1 && names[0].eq_ignore_ascii_case("disabled");
-    let settings = scope.settings();
-    if disabled {
-        settings.directory_index = Some(Vec::new());
-    } else {
-        settings
-            .directory_index
-            .get_or_insert_default()
-            .extend(names);
-    }
-    Ok(())
-}
-
-fn add_default_charset(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let charset = match args.text().to_ascii_lowercase().as_str() {
-        "off" => None,
-        "on" => Some("iso-8859-1".to_owned()),
-        _ => Some(args.text()),
-    };
-    scope.settings().default_charset = Some(charset);
-    Ok(())
-}
-
-fn default_type(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    if !args.text().eq_ignore_ascii_case("none") {
-        let message = "DefaultType has no effect, as in httpd 2.4: a file of unknown type has none";
-        scope.warn(args.name.span, message, None);
     }
     Ok(())
 }

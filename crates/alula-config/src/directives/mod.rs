@@ -8,8 +8,10 @@ mod alias;
 mod args;
 mod authn;
 mod authz;
+mod autoindex;
 mod connection;
 mod core;
+mod dir;
 mod env;
 mod error_document;
 mod expires;
@@ -19,6 +21,7 @@ mod headers;
 mod known;
 mod log;
 mod log_format;
+mod mime;
 mod mpm;
 mod nearest;
 mod network;
@@ -196,6 +199,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
     [
         core::ENTRIES,
         files::ENTRIES,
+        dir::ENTRIES,
+        mime::ENTRIES,
+        autoindex::ENTRIES,
         mpm::ENTRIES,
         connection::ENTRIES,
         reading::ENTRIES,

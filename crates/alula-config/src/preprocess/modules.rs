@@ -16,6 +16,7 @@ const BUILT_IN: &[&str] = &[
     "authz_groupfile",
     "authz_host",
     "authz_user",
+    "autoindex",
     "core",
     "dir",
     "env",

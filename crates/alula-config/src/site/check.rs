@@ -3,8 +3,7 @@
 use super::draft::Draft;
 use super::uses::is_below;
 use super::{
-    Access, AuthType, HandlerChoice, Interpreter, Listener, OrderRules, Section, SectionPattern,
-    VirtualHost,
+    Access, AuthType, Interpreter, Listener, OrderRules, Section, SectionPattern, VirtualHost,
 };
 use crate::diagnostic::Severity;
 use std::path::Path;
@@ -88,7 +87,7 @@ fn handler_without_set_handler(draft: &mut Draft, servers: &[VirtualHost]) {
                     .as_ref()
                     .map(|list| list.origin.clone()),
             );
-            switched_on |= settings.handler == Some(HandlerChoice::Python);
+            switched_on |= settings.leads_to_python();
         };
         look(&server.settings);
         server

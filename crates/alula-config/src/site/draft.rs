@@ -19,6 +19,8 @@ pub(crate) struct Draft<'a> {
     pub diagnostics: Vec<Diagnostic>,
     pub server_root: PathBuf,
     pub pid_file: Option<PathBuf>,
+    /// `TypesConfig`'s table.
+    pub media_types: BTreeMap<String, String>,
     pub user: Option<String>,
     pub group: Option<String>,
     pub listeners: Vec<(SocketAddr, Span)>,

@@ -36,6 +36,7 @@ pub(crate) fn finish(draft: &mut Draft) -> Site {
             .clone()
             .unwrap_or_else(|| draft.server_root.join("alula.pid")),
         server_root: draft.server_root.clone(),
+        media_types: std::mem::take(&mut draft.media_types).into(),
         user: draft.user.clone(),
         group: draft.group.clone(),
         listeners,

@@ -17,6 +17,7 @@ impl DirectorySettings {
         self.authentication.overlay(&later.authentication);
         replace(&mut self.directory_index, &later.directory_index);
         replace(&mut self.default_charset, &later.default_charset);
+        self.files.overlay(&later.files);
         replace(&mut self.body_bytes_max, &later.body_bytes_max);
         self.environment.extend(later.environment.iter().cloned());
         let documents = later.error_documents.iter();
@@ -151,7 +152,7 @@ impl DirectoryOptions {
     }
 }
 
-fn replace<T: Clone>(earlier: &mut Option<T>, later: &Option<T>) {
+pub(super) fn replace<T: Clone>(earlier: &mut Option<T>, later: &Option<T>) {
     if later.is_some() {
         earlier.clone_from(later);
     }

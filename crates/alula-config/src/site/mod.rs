@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod draft;
 mod error_document;
 mod expires;
+mod file_settings;
 mod finish;
 mod headers;
 mod interpreter;
@@ -27,6 +28,10 @@ pub use access::{
 pub use authentication::{AuthType, AuthenticationSettings};
 pub use error_document::ErrorDocument;
 pub use expires::{Expires, Expiry, ExpiryBase};
+pub use file_settings::{
+    DirectorySlash, EtagChange, EtagParts, ExtensionSettings, FileSettings, IndexOptions,
+    ListingSettings, RangeLimits, Switched,
+};
 pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};
 pub use interpreter::{Import, Interpreter, PythonPathLine};
 pub use log::{
@@ -44,8 +49,10 @@ pub use virtual_host::{Connection, MappingTarget, UrlMapping, VirtualHost, Virtu
 pub(crate) use finish::finish;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The whole validated configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,6 +73,8 @@ pub struct Site {
     pub virtual_hosts: Vec<VirtualHost>,
     /// How many processes and threads.
     pub processes: Processes,
+    /// `TypesConfig`: media types by extension, before the built-in table.
+    pub media_types: Arc<BTreeMap<String, String>>,
     /// The Python interpreter, when the configuration uses Python.
     pub interpreter: Option<Interpreter>,
 }

@@ -4,8 +4,8 @@
 //! defaults off the result.
 
 use super::{
-    Access, AuthenticationSettings, ErrorDocument, Expires, HeaderChange, Merging, OrderRules,
-    Origin, PythonPathLine, Redirect,
+    Access, AuthenticationSettings, ErrorDocument, Expires, FileSettings, HeaderChange, Merging,
+    OrderRules, Origin, PythonPathLine, Redirect, Switched,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,8 +30,11 @@ pub struct DirectorySettings {
     pub options: Option<OptionsChange>,
     /// `DirectoryIndex`; empty = disabled.
     pub directory_index: Option<Vec<String>>,
-    /// `AddDefaultCharset`; `Some(None)` = Off.
-    pub default_charset: Option<Option<String>>,
+    /// `AddDefaultCharset`.
+    pub default_charset: Option<Switched<String>>,
+    /// What is said about files.
+    #[serde(default, skip_serializing_if = "FileSettings::is_default")]
+    pub files: FileSettings,
     /// `LimitRequestBody` in bytes; 0 = unlimited.
     pub body_bytes_max: Option<u64>,
     /// `ErrorDocument` by status.
@@ -46,6 +49,16 @@ pub struct DirectorySettings {
     pub redirects: Vec<Redirect>,
     /// mod_python's directives.
     pub python: PythonSettings,
+}
+
+impl DirectorySettings {
+    /// Whether Python answers, for all files or for those whose name says so.
+    pub(crate) fn leads_to_python(&self) -> bool {
+        let python = Some(Switched::On(HandlerChoice::Python));
+        let mut extensions = self.files.extensions.values();
+        self.handler == Some(HandlerChoice::Python)
+            || extensions.any(|extension| extension.handler == python)
+    }
 }
 
 /// What `SetHandler` chose.

@@ -6,8 +6,8 @@
 
 use super::draft::Draft;
 use super::{
-    DirectorySettings, HandlerChoice, Interpreter, MappingTarget, Origin, PythonPathLine, Section,
-    SectionPattern, UrlMapping, VirtualHost,
+    DirectorySettings, Interpreter, MappingTarget, Origin, PythonPathLine, Section, SectionPattern,
+    UrlMapping, VirtualHost,
 };
 use crate::diagnostic::Severity;
 use std::path::PathBuf;
@@ -137,13 +137,13 @@ impl<'a> Finder<'a> {
     }
 
     fn server_level(&self, own: &DirectorySettings, uses: &mut Vec<Use>) {
-        let concerned = own.python.handlers.is_some() || own.handler == Some(HandlerChoice::Python);
+        let concerned = own.python.handlers.is_some() || own.leads_to_python();
         self.use_of(concerned, self.server.settings.clone(), uses);
     }
 
     fn section(&self, section: &Section, settings: DirectorySettings, uses: &mut Vec<Use>) {
         let own = &section.settings;
-        let concerned = own.python.handlers.is_some() || own.handler == Some(HandlerChoice::Python);
+        let concerned = own.python.handlers.is_some() || own.leads_to_python();
         for inner in &section.files {
             let mut inner_settings = settings.clone();
             inner_settings.overlay(&inner.settings);
@@ -153,7 +153,7 @@ impl<'a> Finder<'a> {
     }
 
     fn use_of(&self, concerned: bool, settings: DirectorySettings, uses: &mut Vec<Use>) {
-        if !concerned || settings.handler != Some(HandlerChoice::Python) {
+        if !concerned || !settings.leads_to_python() {
             return;
         }
         let origin = settings

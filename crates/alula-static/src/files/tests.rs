@@ -1,7 +1,10 @@
 //! Real files, real requests: what goes in is a request line's worth, what comes out a status, fields and content.
 
 use super::*;
-use alula_http::{BodyError, Peer, Scheme};
+use alula_config::site::{
+    EtagChange, EtagParts, ExtensionSettings, FileSettings, HandlerChoice, Switched,
+};
+use alula_http::{BodyError, Lead, Peer, Scheme};
 use http::{HeaderName, Version};
 use http_body::Body as _;
 use rustix::fs::{Advice, CWD, FileType, Timespec, Timestamps};
@@ -100,7 +103,26 @@ impl Site {
 
     fn send(&self, ask: Ask<'_>) -> Got {
         run(async {
-            let response = self.files.handle(self.request(ask)).await;
+            let mut request = self.request(ask);
+            // What the server does with a lead.
+            if let Some(file) = &request.file
+                && let Some(lead) = self.files.lead(&request.path, file)
+            {
+                match lead.await {
+                    Lead::Here => {}
+                    Lead::To(path) => {
+                        let relative = String::from_utf8(path[1..].to_vec()).expect("UTF-8");
+                        request.file = Some(self.file(&relative));
+                        request.path = path;
+                    }
+                    Lead::Named { file, path_len } => {
+                        let text = format!("{} {path_len}", file.display());
+                        return Got::receive(http::Response::new(Body::from(text))).await;
+                    }
+                    Lead::Answered(response) => return Got::receive(response).await,
+                }
+            }
+            let response = self.files.handle(request).await;
             Got::receive(response).await
         })
     }
@@ -327,7 +349,10 @@ fn trees_that_share_a_cache_share_no_permission() {
     open.get("/link.css", &[]).has(200, CSS.as_bytes());
     let mut settings = FilesSettings::new(open.file("docs"));
     settings.cache = open.files.shared.finder.cache.clone();
-    settings.forced_type = Some(HeaderValue::from_static("text/plain"));
+    settings.files = Arc::new(FileSettings {
+        forced_type: Some(Switched::On("text/plain".to_owned())),
+        ..FileSettings::default()
+    });
     let narrow = Files::new(settings);
     let ask = |path| {
         run(narrow.handle(open.request(Ask {
@@ -441,8 +466,6 @@ fn ranges() {
         (past.status, past.field("content-range")),
         (416, "bytes */22")
     );
-    site.get("/site.css", &[("range", "bytes=0-1,4-5")])
-        .has(200, CSS.as_bytes());
     let range = ("range", "bytes=0-3");
     site.get("/site.css", &[range, ("if-range", CSS_TAG)])
         .has(206, b"body");
@@ -580,4 +603,107 @@ fn a_chunks_memory_is_used_again_when_the_engine_has_let_go() {
         drop(first);
         assert_eq!(chunk().await.as_ptr(), place);
     });
+}
+
+#[test]
+fn several_parts_come_as_one_message() {
+    let site = Site::new();
+    let got = site.get("/site.css", &[("range", "bytes=0-3,-2,100-")]);
+    assert_eq!(got.status, 206);
+    let media_type = got.field("content-type").to_owned();
+    let boundary = media_type.strip_prefix("multipart/byteranges; boundary=");
+    let boundary = boundary.expect("a boundary");
+    let content = String::from_utf8(got.content.expect("complete")).expect("text");
+    assert_eq!(got.promised, Some(content.len() as u64));
+    assert_eq!(
+        content,
+        format!(
+            "\r\n--{boundary}\r\nContent-Type: text/css\r\nContent-Range: bytes 0-3/22\r\n\r\nbody\
+             \r\n--{boundary}\r\nContent-Type: text/css\r\nContent-Range: bytes 20-21/22\r\n\r\n}}\n\
+             \r\n--{boundary}--\r\n"
+        )
+    );
+    let got = site.get("/large.bin", &[("range", "bytes=1-200000,500000-700000")]);
+    let content = got.content.expect("complete");
+    assert_eq!(got.promised, Some(content.len() as u64));
+    let whole = large();
+    for part in [&whole[1..=200_000], &whole[500_000..=700_000]] {
+        assert!(content.windows(part.len()).any(|window| window == part));
+    }
+}
+
+#[test]
+fn a_tag_has_the_facts_it_is_told() {
+    let tagged = |parts| {
+        Site::with(|settings| {
+            settings.files = Arc::new(FileSettings {
+                etag: Some(EtagChange::Replace(parts)),
+                ..FileSettings::default()
+            });
+        })
+    };
+    let none = tagged(EtagParts::NONE).get("/site.css", &[]);
+    assert_eq!((none.status, none.field("etag")), (200, ""));
+    let size = EtagParts {
+        size: true,
+        ..EtagParts::NONE
+    };
+    assert_eq!(tagged(size).get("/site.css", &[]).field("etag"), "\"16\"");
+}
+
+#[test]
+fn a_name_may_say_who_answers() {
+    let site = Site::with(|settings| {
+        let python = ExtensionSettings {
+            handler: Some(Switched::On(HandlerChoice::Python)),
+            ..ExtensionSettings::default()
+        };
+        settings.files = Arc::new(FileSettings {
+            extensions: [("py".to_owned(), python)].into(),
+            ..FileSettings::default()
+        });
+    });
+    fs::write(site.file("docs/a.py"), "").expect("a file");
+    let check = |path: &str, expected: Option<usize>| {
+        let expected = expected.map_or(String::new(), |length| {
+            format!("{} {length}", site.file("docs/a.py").display())
+        });
+        let found = site.get(path, &[]).content.expect("complete");
+        let found = String::from_utf8(found).unwrap_or_default();
+        match expected.is_empty() {
+            true => assert!(!found.contains("a.py "), "{path}: {found}"),
+            false => assert_eq!(found, expected, "{path}"),
+        }
+    };
+    check("/docs/a.py", Some(10));
+    check("/docs/a.py/", Some(10));
+    check("/docs/a.py/more/of/it", Some(10));
+    check("/docs//a.py//more", Some(11));
+    check("/docs/index.html", None);
+    check("/docs/none.py", None);
+    check("/docs/", None);
+}
+
+#[test]
+fn what_is_missing_may_have_a_fallback() {
+    let site = Site::with(|settings| {
+        settings.files = Arc::new(FileSettings {
+            fallback: Some(Switched::On("/site.css".to_owned())),
+            ..FileSettings::default()
+        });
+    });
+    for path in ["/none", "/none/", "/empty/"] {
+        site.get(path, &[]).has(200, CSS.as_bytes());
+    }
+    site.get("/docs/", &[]).has(200, b"<p>docs</p>");
+    site.check("/fifo", 403);
+    site.check("/empty", 301);
+}
+
+#[test]
+fn an_index_that_is_refused_is_not_passed_over() {
+    let site = Site::with(|settings| settings.symlinks = Symlinks::Never);
+    symlink("../site.css", site.file("empty/index.html")).expect("a link");
+    site.check("/empty/", 403);
+    site.check("/none/", 404);
 }

@@ -1,0 +1,134 @@
+//! Where a request leads once a handler has looked at the file system: an index, a fallback, whoever a file's name names.
+//!
+//! What it leads to is looked up as if it had been asked for, and whoever may not ask for it gets nothing (httpd's subrequests).
+
+use crate::authentication::Refusal;
+use crate::pipeline::Pipeline;
+use crate::redirect;
+use alula_http::{Handler, Lead, Leading, Peer, Response, status_response};
+use alula_routing::site::Asker;
+use alula_routing::{Found, Verdict, VirtualHostId};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+/// How often one request may be led on, httpd's `LimitInternalRecursion`.
+const LEADS_MAX: usize = 10;
+
+/// How far a request has come.
+pub(crate) struct Way {
+    pub(crate) host: VirtualHostId,
+    pub(crate) found: Found,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) path: Bytes,
+    pub(crate) user: Option<Arc<str>>,
+}
+
+/// Why it comes no further; where it is, and how it is answered.
+pub(crate) struct End {
+    pub(crate) found: Found,
+    pub(crate) response: Response,
+    pub(crate) user: Option<Arc<str>>,
+}
+
+/// The request, as far as it matters here.
+pub(crate) struct Led<'r> {
+    pub(crate) asker: &'r Asker<'r>,
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) query: Option<&'r [u8]>,
+    pub(crate) base: redirect::Base<'r>,
+    pub(crate) peer: &'r Peer,
+    pub(crate) id: u64,
+}
+
+impl Pipeline {
+    /// Goes where `lead` leads, and on from there.
+    pub(crate) async fn follow(
+        &self,
+        mut lead: Leading,
+        mut way: Way,
+        led: &Led<'_>,
+    ) -> Result<Way, Box<End>> {
+        for _ in 0..LEADS_MAX {
+            let named = match lead.await {
+                Lead::Here => return Ok(way),
+                Lead::Answered(response) => return Err(way.end(response)),
+                Lead::To(path) => {
+                    way.found = self.routes.find(way.host, &path);
+                    way.path = path;
+                    false
+                }
+                Lead::Named { file, path_len } => {
+                    way.found = self.routes.find_named(way.host, &way.path, file, path_len);
+                    true
+                }
+            };
+            match self.admit(&way.found, led).await {
+                Ok(Some(user)) => way.user = Some(user),
+                Ok(None) => {}
+                Err(refusal) => {
+                    refusal.log(led.peer, led.id);
+                    let mut end = way.end(status_response(refusal.status));
+                    refusal.challenge(end.response.headers_mut());
+                    end.user = refusal.claimed.or(end.user);
+                    return Err(end);
+                }
+            }
+            if let Some(redirected) = &way.found.redirect {
+                let response = redirect::response(redirected, &led.base, led.query);
+                return Err(way.end(response));
+            }
+            way.handler = self.handler(&way.found.route);
+            let file = way.found.file.as_deref().filter(|_| !named);
+            match file.and_then(|file| way.handler.lead(&way.path, file)) {
+                Some(next) => lead = next,
+                None => return Ok(way),
+            }
+        }
+        tracing::error!(target: "core", "[client {}] [request {:x}] led on {LEADS_MAX} times; is there a circle of DirectoryIndex and FallbackResource?", led.peer.remote, led.id);
+        Err(way.end(status_response(StatusCode::INTERNAL_SERVER_ERROR)))
+    }
+
+    /// Whether the request may go there; the user, if it takes one.
+    async fn admit(&self, found: &Found, led: &Led<'_>) -> Result<Option<Arc<str>>, Refusal> {
+        let access = &found.route.access;
+        match access.judge(led.asker) {
+            Verdict::Pass => Ok(None),
+            Verdict::Refuse => Err(Refusal::denied()),
+            Verdict::AskUser => {
+                let admitted = self.authenticator.admit(access, led.asker, led.headers);
+                admitted.await.map(Some)
+            }
+        }
+    }
+
+    /// Whether whoever sees the listing of a directory may see that it holds `name`.
+    pub(crate) fn may_see(
+        &self,
+        host: VirtualHostId,
+        listed: &Found,
+        path: &[u8],
+        name: &[u8],
+        asker: &Asker<'_>,
+    ) -> bool {
+        let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
+        let found = self.routes.find(host, &[path, slash, name].concat());
+        let access = &found.route.access;
+        match access.judge(asker) {
+            Verdict::Pass => true,
+            Verdict::Refuse => false,
+            // The same rules that let this user see the directory.
+            Verdict::AskUser => *access == listed.route.access,
+        }
+    }
+}
+
+impl Way {
+    fn end(self, response: Response) -> Box<End> {
+        Box::new(End {
+            found: self.found,
+            response,
+            user: self.user,
+        })
+    }
+}
