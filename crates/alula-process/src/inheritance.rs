@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use alula_config::site::LogTarget;
 use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,8 @@ pub(crate) struct Description {
     pub(crate) scoreboard: RawFd,
     pub(crate) site: RawFd,
     pub(crate) listeners: Vec<(SocketAddr, RawFd)>,
-    pub(crate) log_files: Vec<(PathBuf, RawFd)>,
+    /// A memory file with the list of logs, each with its descriptor: there may be too many for an argument.
+    pub(crate) logs: RawFd,
     pub(crate) role: Role,
 }
 
@@ -64,10 +65,12 @@ impl Inheritance {
                 socket: TcpListener::from(own(number)?),
             });
         }
-        let mut log_files = Vec::with_capacity(description.log_files.len());
-        for (path, number) in description.log_files {
+        let logs: Vec<(LogTarget, RawFd)> =
+            serde_json::from_slice(&read_all(&own(description.logs)?)?)?;
+        let mut log_files = Vec::with_capacity(logs.len());
+        for (target, number) in logs {
             log_files.push(LogFile {
-                path,
+                target,
                 file: File::from(own(number)?),
             });
         }

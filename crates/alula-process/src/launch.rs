@@ -9,10 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use alula_config::site::LogTarget;
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags};
@@ -58,7 +58,9 @@ const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=25
 pub(crate) struct Belongings {
     site: OwnedFd,
     listeners: Vec<Arc<Bound>>,
-    log_files: Vec<(PathBuf, File)>,
+    log_files: Vec<(LogTarget, File)>,
+    /// The list of them, for the children.
+    log_list: OwnedFd,
     scoreboard: Scoreboard,
     error_log: ErrorLog,
     run_as: Option<RunAs>,
@@ -68,16 +70,22 @@ impl Belongings {
     pub(crate) fn new(
         site: &SiteText,
         listeners: Vec<Arc<Bound>>,
-        log_files: Vec<(PathBuf, File)>,
+        log_files: Vec<(LogTarget, File)>,
         scoreboard: Scoreboard,
         error_log: ErrorLog,
         run_as: Option<RunAs>,
     ) -> io::Result<Self> {
         let site = memory_file("alula-site", site.as_bytes())?;
+        let numbers = log_files.iter();
+        let numbers: Vec<(&LogTarget, RawFd)> = numbers
+            .map(|(target, file)| (target, file.as_raw_fd()))
+            .collect();
+        let log_list = memory_file("alula-logs", &serde_json::to_vec(&numbers)?)?;
         Ok(Self {
             site,
             listeners,
             log_files,
+            log_list,
             scoreboard,
             error_log,
             run_as: run_as.filter(|_| is_root()),
@@ -168,7 +176,8 @@ impl Belongings {
             .stderr(log)
             .process_group(0);
 
-        let inherited = description.descriptors();
+        let logs = self.log_files.iter().map(|(_, file)| file.as_raw_fd());
+        let inherited: Vec<RawFd> = description.descriptors().chain(logs).collect();
         let run_as = self.run_as.clone();
         let prepare = move || {
             for &number in &inherited {
@@ -198,22 +207,18 @@ impl Belongings {
             scoreboard: self.scoreboard.descriptor().as_raw_fd(),
             site: self.site.as_raw_fd(),
             listeners: self.listeners.iter().map(listener).collect(),
-            log_files: self
-                .log_files
-                .iter()
-                .map(|(path, file)| (path.clone(), file.as_raw_fd()))
-                .collect(),
+            logs: self.log_list.as_raw_fd(),
             role,
         }
     }
 }
 
 impl Description {
-    fn descriptors(&self) -> Vec<RawFd> {
-        let mut numbers = vec![self.control, self.scoreboard, self.site];
-        numbers.extend(self.listeners.iter().map(|(_, number)| number));
-        numbers.extend(self.log_files.iter().map(|(_, number)| number));
-        numbers
+    fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let listeners = self.listeners.iter().map(|(_, number)| *number);
+        [self.control, self.scoreboard, self.site, self.logs]
+            .into_iter()
+            .chain(listeners)
     }
 }
 

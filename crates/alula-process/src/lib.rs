@@ -26,6 +26,7 @@ mod worker;
 pub mod daemon;
 pub mod error_log;
 pub mod front;
+pub mod log_writer;
 pub mod pid_file;
 pub mod python;
 pub mod supervisor;

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alula_config::site::LogTarget;
 use serde::de::DeserializeOwned;
 
-use crate::error_log;
+use crate::error_log::LogSettings;
 use crate::privileges::RunAs;
 use crate::python::PythonPlan;
 
@@ -21,12 +22,10 @@ pub struct Plan {
     pub site: SiteText,
     /// `PidFile`.
     pub pid_file: Option<PathBuf>,
-    /// `ErrorLog` of the main server.
-    pub error_log: error_log::Target,
-    /// `LogLevel` of the main server.
-    pub log_levels: error_log::Levels,
-    /// Other log files, opened before privileges are dropped and given to every worker.
-    pub log_files: Vec<PathBuf>,
+    /// The main server's error log.
+    pub error_log: LogSettings,
+    /// Other logs, opened before privileges are dropped and given to every worker.
+    pub log_files: Vec<LogTarget>,
     /// `Listen`.
     pub listeners: Vec<SocketAddr>,
     /// `User` and `Group`. Without effect unless started as root.

@@ -4,6 +4,7 @@
 //! taken over an application could have any process of the machine killed.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal};
@@ -44,9 +45,15 @@ impl Process {
     }
 
     pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone_within(Duration::ZERO)
+    }
+
+    /// Waits for its end, not longer than so.
+    pub(crate) fn is_gone_within(&self, patience: Duration) -> bool {
+        let timeout = Timespec::try_from(patience).unwrap_or_default();
         let ended = rustix::event::poll(
             &mut [PollFd::new(&self.pidfd, PollFlags::IN)],
-            Some(&Timespec::default()),
+            Some(&timeout),
         );
         ended == Ok(1)
     }

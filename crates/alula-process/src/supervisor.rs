@@ -6,9 +6,12 @@
 mod child;
 mod generation;
 mod group;
+mod logs;
 mod prepare;
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -26,6 +29,8 @@ use crate::worker::Order;
 
 use generation::{Generation, Numbering};
 use group::{Farewell, Group};
+use logs::LogPrograms;
+pub use logs::OpenError;
 pub use prepare::Error;
 use prepare::Prepared;
 
@@ -89,11 +94,14 @@ pub fn signal(pid: u32, signal: Signal) -> std::io::Result<()> {
 
 /// Runs the server until it is told to stop. The process must have only this thread.
 pub fn run(plan: Plan, host: &mut dyn Host) -> Result<(), Error> {
-    let log = ErrorLog::open(&plan.error_log, plan.log_levels.clone())?;
+    // Until the real one is open, which may take a program.
+    let terminal = io::stderr().as_fd().try_clone_to_owned()?;
+    let log = ErrorLog::new(terminal.into(), &plan.error_log);
     let pid_file = plan.pid_file.as_deref().map(PidFile::create).transpose()?;
     let mut supervisor = Supervisor::new(log)?;
     let graceful_timeout = plan.graceful_timeout;
     let prepared = prepare::prepare(plan, &[], &supervisor.scoreboard, &supervisor.log)?;
+    supervisor.log.switch_to(&prepared.error_log);
     supervisor.log.install();
     warn_about_root(&prepared.belongings);
     tracing::info!(
@@ -114,6 +122,7 @@ pub fn run(plan: Plan, host: &mut dyn Host) -> Result<(), Error> {
         Ok(()) => tracing::info!(notice = true, "stopped"),
         Err(error) => tracing::error!("{error}"),
     }
+    supervisor.end()?;
     result
 }
 
@@ -127,6 +136,7 @@ struct Supervisor {
     signals: Signals,
     scoreboard: Scoreboard,
     log: ErrorLog,
+    log_programs: LogPrograms,
     groups: Vec<Group>,
     numbering: Numbering,
     generation: u32,
@@ -150,6 +160,7 @@ impl Supervisor {
             signals: Signals::catch()?,
             scoreboard: Scoreboard::new(WORKERS_MAX)?,
             log,
+            log_programs: LogPrograms::default(),
             groups: Vec::new(),
             numbering: Numbering::default(),
             generation: 0,
@@ -216,9 +227,7 @@ impl Supervisor {
         });
         match prepare::prepare(plan, &open, &self.scoreboard, &self.log) {
             Ok(prepared) => {
-                if let Err(error) = self.log.switch_to(&prepared.error_log) {
-                    tracing::error!("the error log stays where it was: {error}");
-                }
+                self.log.switch_to(&prepared.error_log);
                 self.renew(prepared, Farewell { order, patience });
             }
             Err(error) => tracing::error!("{error}; {kind} refused, the server goes on as it was"),
@@ -228,6 +237,8 @@ impl Supervisor {
     fn renew(&mut self, prepared: Prepared, farewell: Farewell) {
         let now = Instant::now();
         self.generation += 1;
+        // The programs of the old configuration end when the last old worker has closed their pipe.
+        self.log_programs = prepared.log_programs;
         let mut plans = prepared.groups.into_iter();
         // Groups are matched by their place: an interpreter that changes its name is still the same one.
         let places = self.groups.len().max(plans.len());
@@ -260,6 +271,7 @@ impl Supervisor {
     /// Does everything that is due. An error ends the server: it is one that has never been up.
     fn tend(&mut self, host: &mut dyn Host) -> Option<Error> {
         let now = Instant::now();
+        self.log_programs.tend(now);
         for group in &mut self.groups {
             if let Some(trouble) = group.tend(&mut self.numbering, now) {
                 tracing::error!("the restart is given up, the old workers go on: {trouble}");
@@ -317,11 +329,12 @@ impl Supervisor {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     let ending = Ending::new(status);
-                    if !self
+                    let ours = self
                         .groups
                         .iter_mut()
                         .any(|group| group.reaped(pid, ending, now))
-                    {
+                        || self.log_programs.reaped(pid, ending, now);
+                    if !ours {
                         tracing::debug!("a stranger (pid {pid}) {ending}");
                     }
                 }
@@ -333,7 +346,8 @@ impl Supervisor {
 
     fn sleep(&self) -> Result<(), Error> {
         let now = Instant::now();
-        let pending = self.groups.iter().any(|group| group.is_pending(now));
+        let pending =
+            self.groups.iter().any(|group| group.is_pending(now)) || self.log_programs.is_pending();
         let timeout = pending
             .then(|| Timespec::try_from(TICK))
             .transpose()
@@ -345,6 +359,14 @@ impl Supervisor {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(std::io::Error::from(error).into()),
         }
+    }
+
+    /// Closes our ends of the logs, and waits for their programs.
+    fn end(self) -> Result<(), Error> {
+        let terminal = io::stderr().as_fd().try_clone_to_owned()?;
+        self.log.close(terminal.into());
+        self.log_programs.finish();
+        Ok(())
     }
 
     fn patience(&self) -> Option<Duration> {

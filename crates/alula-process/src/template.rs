@@ -13,7 +13,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use crate::inheritance::{Inheritance, Role};
 use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
 use crate::plan::SiteText;
-use crate::worker::WorkerSeat;
+use crate::worker::{LogFile, WorkerSeat};
 
 /// The Python side of a template.
 pub trait Application {
@@ -51,6 +51,12 @@ impl Inherited {
     #[must_use]
     pub fn site(&self) -> &SiteText {
         &self.0.site
+    }
+
+    /// The logs of the configuration, open.
+    #[must_use]
+    pub fn log_files(&self) -> &[LogFile] {
+        &self.0.log_files
     }
 }
 

@@ -6,8 +6,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
+
+use alula_config::site::LogTarget;
 
 use crate::listeners::Listener;
 use crate::messages::{Channel, FromWorker, bounded};
@@ -36,8 +37,8 @@ impl Order {
 #[derive(Debug)]
 pub struct LogFile {
     /// As in the [`Plan`](crate::Plan).
-    pub path: PathBuf,
-    /// The file; one `write` is one line, whoever else writes there.
+    pub target: LogTarget,
+    /// The file; one `write` is one line, whoever else writes there. A pipe to a program does not block.
     pub file: File,
 }
 

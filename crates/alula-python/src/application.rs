@@ -218,6 +218,11 @@ impl Call {
 }
 
 impl Job {
+    /// What the events of this request happen in.
+    pub(crate) fn log(&self) -> tracing::Span {
+        self.call.settings.log.clone()
+    }
+
     /// Runs the request. The caller is attached and holds a place among the running ones.
     pub(crate) fn run(self, py: Python<'_>) {
         if self.reply.is_closed() {

@@ -53,6 +53,7 @@ pub(crate) fn route(
         environment: environment.into(),
         redirects: Redirects::new(&settings.redirects),
         default_charset: default_charset(settings),
+        log_level: settings.log_level.clone(),
     }
 }
 

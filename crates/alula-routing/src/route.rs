@@ -5,8 +5,8 @@
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use alula_config::site::{
-    self, Asker, DirectoryOptions, ErrorDocument, Expires, FileSettings, HandlerName, OrderRules,
-    Outcome, Satisfy,
+    self, Asker, DirectoryOptions, ErrorDocument, Expires, FileSettings, HandlerName,
+    LogLevelChange, OrderRules, Outcome, Satisfy,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -63,6 +63,8 @@ pub struct Route {
     pub redirects: Redirects,
     /// `AddDefaultCharset`, for `text/plain` and `text/html` responses that name none.
     pub default_charset: Option<String>,
+    /// `LogLevel` in the sections.
+    pub log_level: Option<LogLevelChange>,
 }
 
 /// Who answers.

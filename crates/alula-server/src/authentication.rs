@@ -206,9 +206,9 @@ impl Refusal {
     pub(crate) fn log(&self, peer: &Peer, id: u64) {
         let (user, reason) = (self.claimed.as_deref().unwrap_or("-"), &self.reason);
         if self.status.is_server_error() {
-            tracing::error!(target: "auth_basic", "[client {}] [request {id:x}] {reason}", peer.remote);
+            tracing::error!(target: "auth_basic", client = %peer.remote, request = id, "{reason}");
         } else {
-            tracing::debug!(target: "auth_basic", "[client {}] [request {id:x}] user {user:?}: {reason}", peer.remote);
+            tracing::debug!(target: "auth_basic", client = %peer.remote, request = id, "user {user:?}: {reason}");
         }
     }
 

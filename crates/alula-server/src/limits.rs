@@ -57,7 +57,7 @@ impl Timeouts {
             }
         };
         if order != Order::None {
-            tracing::debug!(target: "core", "[client {}] {order:?} after {elapsed_ms} ms", connection.peer.remote);
+            tracing::debug!(target: "core", client = %connection.peer.remote, "{order:?} after {elapsed_ms} ms");
             connection.give(order);
         }
     }

@@ -15,7 +15,9 @@ use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::Framing;
 use crate::targets::Targets;
-use alula_http::{Body, BodyMode, Handler, Listing, OwnPage, Request, Response, status_response};
+use alula_http::{
+    Answer, Body, BodyMode, Handler, Listing, OwnPage, Request, Response, status_response,
+};
 use alula_routing::{
     Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
 };
@@ -24,10 +26,10 @@ use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use parking_lot::RwLock;
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
+use tracing::{Instrument, Span};
 
 /// What the server asks of whoever put it together.
 pub trait Assembly: Send + Sync + 'static {
@@ -36,6 +38,11 @@ pub trait Assembly: Send + Sync + 'static {
 
     /// The content of an open file from its position on, as something that can be polled.
     fn file_content(&self, file: File, length: u64) -> Body;
+
+    /// What events about a route's requests happen in, where the route has a `LogLevel` of its own.
+    fn log(&self, _route: &Route) -> Option<Span> {
+        None
+    }
 }
 
 /// What the server needs to know of a virtual host; the main server is the first.
@@ -47,6 +54,8 @@ pub struct HostSettings {
     pub connection: site::Connection,
     /// `CustomLog`s.
     pub access_logs: Vec<site::AccessLog>,
+    /// What events about its requests happen in, where its error log is not the main server's.
+    pub log: Option<Span>,
 }
 
 impl From<&site::VirtualHost> for HostSettings {
@@ -55,6 +64,7 @@ impl From<&site::VirtualHost> for HostSettings {
             server_name: host.server_name.clone().unwrap_or_default(),
             connection: host.connection.clone(),
             access_logs: host.access_logs.clone(),
+            log: None,
         }
     }
 }
@@ -89,7 +99,7 @@ impl Pipeline {
         hosts: Vec<HostSettings>,
         assembly: Box<dyn Assembly>,
         observer: Arc<dyn Observer>,
-        log_files: Vec<(PathBuf, File)>,
+        log_files: Vec<(site::LogTarget, File)>,
     ) -> Self {
         Self {
             routes,
@@ -113,12 +123,29 @@ impl Pipeline {
     ) -> http::Response<Outgoing> {
         connection.enter(Phase::Answering);
         self.observer.request_started();
-        let requests = connection.count_request();
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let host = self.routes.virtual_host(
             connection.peer.local,
             authority(request.uri(), request.headers()),
         );
+        match self.hosts[host.0].log.clone() {
+            None => self.respond_as(host, request, connection).await,
+            // In a box: the future of every request would have to hold this one beside its own.
+            Some(span) => {
+                let response = Box::pin(self.respond_as(host, request, connection));
+                response.instrument(span).await
+            }
+        }
+    }
+
+    /// The same, as a virtual host.
+    async fn respond_as(
+        self: Arc<Self>,
+        host: VirtualHostId,
+        request: http::Request<Incoming>,
+        connection: Arc<Connection>,
+    ) -> http::Response<Outgoing> {
+        let requests = connection.count_request();
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let entry = self.logs.entry(host, &request, &connection, id);
         let head_only = request.method() == Method::HEAD;
         let version = request.version();
@@ -245,7 +272,7 @@ impl Pipeline {
 
         let framing = framing(&head.headers, &incoming);
         if let Err(fault) = connection.raw_head.lock().judge(framing) {
-            tracing::debug!(target: "core", "[client {}] [request {id:x}] refused: {}", connection.peer.remote, fault.0);
+            tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "refused: {}", fault.0);
             return refuse(StatusCode::BAD_REQUEST, true, None);
         }
         if let Err(status) = check_head(&head, &self.hosts[host.0].connection) {
@@ -263,7 +290,7 @@ impl Pipeline {
         let (target, decoded) = match self.targets.decode(target) {
             Ok(found) => found,
             Err(error) => {
-                tracing::debug!(target: "core", "[client {}] [request {id:x}] {error}", connection.peer.remote);
+                tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "{error}");
                 let close = has_content || error.status() == StatusCode::BAD_REQUEST;
                 return refuse(error.status(), close, None);
             }
@@ -308,7 +335,7 @@ impl Pipeline {
                 }
             }
         } else if verdict == Verdict::Refuse {
-            tracing::debug!(target: "authz_core", "[client {}] [request {id:x}] denied by configuration", connection.peer.remote);
+            tracing::debug!(target: "authz_core", client = %connection.peer.remote, request = id, "denied by configuration");
             return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
         }
         if let Some(redirected) = &found.redirect {
@@ -378,7 +405,7 @@ impl Pipeline {
             Framing::Length(length)
                 if route.body_bytes_max > 0 && length > route.body_bytes_max =>
             {
-                tracing::debug!(target: "core", "[client {}] [request {id:x}] Content-Length {length} is over LimitRequestBody {}", connection.peer.remote, route.body_bytes_max);
+                tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "Content-Length {length} is over LimitRequestBody {}", route.body_bytes_max);
                 return refuse(StatusCode::PAYLOAD_TOO_LARGE, true, Some(found));
             }
             _ if handler.body_mode() == BodyMode::Discard => {
@@ -392,9 +419,9 @@ impl Pipeline {
                 }
                 Err(error) => {
                     if error.status().is_server_error() {
-                        tracing::error!(target: "core", "[request {id:x}] {error}");
+                        tracing::error!(target: "core", request = id, "{error}");
                     } else {
-                        tracing::debug!(target: "core", "[client {}] [request {id:x}] {error}", connection.peer.remote);
+                        tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "{error}");
                     }
                     return refuse(error.status(), true, Some(found));
                 }
@@ -528,11 +555,33 @@ impl Pipeline {
             return handler.clone();
         }
         let made = self.assembly.handler(route);
+        let made = match self.assembly.log(route) {
+            Some(span) => Arc::new(Logged { inner: made, span }) as Arc<dyn Handler>,
+            None => made,
+        };
         let mut handlers = self.handlers.write();
         if handlers.len() <= index {
             handlers.resize_with(index + 1, || None);
         }
         handlers[index].get_or_insert(made).clone()
+    }
+}
+
+/// A handler whose events have levels of their own.
+#[derive(Debug)]
+struct Logged {
+    inner: Arc<dyn Handler>,
+    span: Span,
+}
+
+impl Handler for Logged {
+    fn body_mode(&self) -> BodyMode {
+        self.inner.body_mode()
+    }
+
+    fn handle(&self, request: Request) -> Answer {
+        let answer = self.span.in_scope(|| self.inner.handle(request));
+        Box::pin(answer.instrument(self.span.clone()))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::pipeline::{Assembly, HostSettings, Pipeline};
 use crate::socket::Socket;
 use crate::strict::HeadLimits;
 use alula_http::{Peer, Scheme};
-use alula_routing::RouteTable;
+use alula_routing::{RouteTable, site};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,7 +18,6 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -89,7 +88,7 @@ impl Server {
         hosts: Vec<HostSettings>,
         assembly: Box<dyn Assembly>,
         observer: Arc<dyn Observer>,
-        log_files: Vec<(PathBuf, File)>,
+        log_files: Vec<(site::LogTarget, File)>,
     ) -> Self {
         // Before the host of a request is known, the main server's settings hold.
         let limits = hosts
@@ -241,7 +240,7 @@ impl Inner {
             .serve_connection(TokioIo::new(socket), service)
             .await
         {
-            tracing::debug!(target: "core", "[client {}] connection ended: {error}", connection.peer.remote);
+            tracing::debug!(target: "core", client = %connection.peer.remote, "connection ended: {error}");
         }
     }
 

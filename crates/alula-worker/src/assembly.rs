@@ -1,15 +1,14 @@
 //! From routes to handlers: which application a Python route names, which tree a file route serves.
 
 use alula_config::Site;
-use alula_config::site::{LogLevel, VirtualHost};
+use alula_config::site::VirtualHost;
 use alula_http::{Body, Handler};
-use alula_process::error_log::{ErrorLog, Level, Levels};
+use alula_process::error_log::ErrorLogs;
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
 use alula_routing::{Action, FilesRoute, PythonRoute, Route, VirtualHostId};
 use alula_server::Assembly;
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 /// The handler an option of which names the WSGI application.
@@ -59,16 +58,24 @@ pub(crate) struct WorkerAssembly {
     hosts: Vec<VirtualHost>,
     cache: FileCache,
     multiprocess: bool,
+    logs: ErrorLogs,
 }
 
 impl WorkerAssembly {
-    pub(crate) fn new(site: &Site, python: Handlers, workers: usize) -> Self {
+    pub(crate) fn new(site: &Site, python: Handlers, workers: usize, logs: ErrorLogs) -> Self {
         Self {
             python,
             hosts: site.servers().cloned().collect(),
             cache: FileCache::default(),
             multiprocess: workers > 1,
+            logs,
         }
+    }
+
+    /// What a route's requests happen in, also outside the loop.
+    fn span(&self, route: &Route) -> Option<tracing::Span> {
+        self.log(route)
+            .or_else(|| self.logs.host_span(route.virtual_host.0))
     }
 
     fn python(&self, route: &Route, debug: bool, script: Option<String>) -> Option<RouteSettings> {
@@ -87,6 +94,7 @@ impl WorkerAssembly {
                 .map(|root| root.to_string_lossy().into_owned()),
             script_file: script,
             multiprocess: self.multiprocess,
+            log: self.span(route).unwrap_or_else(tracing::Span::none),
         })
     }
 }
@@ -115,6 +123,11 @@ impl Assembly for WorkerAssembly {
     fn file_content(&self, file: File, length: u64) -> Body {
         alula_static::file_body(file, length)
     }
+
+    fn log(&self, route: &Route) -> Option<tracing::Span> {
+        let change = route.log_level.as_ref()?;
+        Some(self.logs.section_span(route.virtual_host.0, change))
+    }
 }
 
 fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
@@ -130,32 +143,5 @@ fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
         media_types: files.media_types.clone(),
         default_charset: files.default_charset.clone(),
         cache: cache.clone(),
-    }
-}
-
-/// The error log of a template and its workers, which is their standard error.
-pub(crate) fn error_log(site: &Site) -> io::Result<ErrorLog> {
-    let levels = &site.main_server.log_level;
-    ErrorLog::inherited(Levels {
-        default: level(levels.default),
-        modules: levels
-            .modules
-            .iter()
-            .map(|(name, value)| (name.clone(), level(*value)))
-            .collect(),
-    })
-}
-
-fn level(level: LogLevel) -> Level {
-    match level {
-        LogLevel::Emerg => Level::Emerg,
-        LogLevel::Alert => Level::Alert,
-        LogLevel::Crit => Level::Crit,
-        LogLevel::Error => Level::Error,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Notice => Level::Notice,
-        LogLevel::Info => Level::Info,
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Trace(_) => Level::Trace,
     }
 }

@@ -8,6 +8,7 @@ mod assembly;
 mod worker;
 
 use alula_config::Site;
+use alula_process::error_log::{ErrorLog, ErrorLogs};
 use alula_process::template;
 use alula_routing::RouteTable;
 use pyo3::exceptions::PyRuntimeError;
@@ -19,7 +20,10 @@ fn main(py: Python<'_>, description: &str) -> PyResult<()> {
     let failed = |error: std::io::Error| PyRuntimeError::new_err(error.to_string());
     let inherited = template::inherited(description).map_err(failed)?;
     let site: Site = inherited.site().parse().map_err(failed)?;
-    assembly::error_log(&site).map_err(failed)?.install();
+    let logs = ErrorLogs::from(&site);
+    ErrorLog::inherited(&logs, inherited.log_files())
+        .map_err(failed)?
+        .install();
     alula_server::fix_time_zone();
     let routes = RouteTable::new(&site);
     let mut application = application::SiteApplication::new(py, &site, &routes);
@@ -28,7 +32,7 @@ fn main(py: Python<'_>, description: &str) -> PyResult<()> {
         return Ok(());
     };
     let applications = application.into_applications();
-    worker::run(py, &site, routes, applications, seat)
+    worker::run(py, &site, routes, applications, seat, logs)
 }
 
 /// The `_alula` module.

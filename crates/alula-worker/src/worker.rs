@@ -2,6 +2,7 @@
 
 use crate::assembly::WorkerAssembly;
 use alula_config::Site;
+use alula_process::error_log::ErrorLogs;
 use alula_process::{Control, Order, Orders, Scoreboard, Slot, State, WorkerSeat};
 use alula_python::{Applications, DispatchSettings, Dispatcher, Handlers};
 use alula_routing::RouteTable;
@@ -26,6 +27,7 @@ pub(crate) fn run(
     routes: RouteTable,
     applications: Applications,
     seat: WorkerSeat,
+    logs: ErrorLogs,
 ) -> PyResult<()> {
     let startup = py.import("alula.startup")?;
     startup.call_method0("worker")?;
@@ -55,14 +57,21 @@ pub(crate) fn run(
         scoreboard: seat.scoreboard.clone(),
         declined: AtomicU64::new(0),
     });
+    let hosts = site
+        .servers()
+        .enumerate()
+        .map(|(host, server)| HostSettings {
+            log: logs.host_span(host),
+            ..HostSettings::from(server)
+        });
     let server = Server::new(
         routes,
-        site.servers().map(HostSettings::from).collect(),
-        Box::new(WorkerAssembly::new(site, handlers, workers)),
+        hosts.collect(),
+        Box::new(WorkerAssembly::new(site, handlers, workers, logs)),
         counter.clone(),
         seat.log_files
             .into_iter()
-            .map(|log| (log.path, log.file))
+            .map(|log| (log.target, log.file))
             .collect(),
     );
     // The counter stops the server from accepting once the worker has served enough.

@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// A worker without Python, started by the supervisor
     #[command(name = alula_process::front::SUBCOMMAND, hide = true)]
     Front { description: String },
+    /// Takes the lines of a log, started by the supervisor
+    #[command(name = alula_process::log_writer::SUBCOMMAND, hide = true)]
+    LogWriter { description: String },
 }
 
 /// Where the configuration comes from.

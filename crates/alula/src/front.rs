@@ -6,39 +6,49 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use alula_config::Site;
 use alula_http::{Body, Handler, StatusHandler};
-use alula_process::error_log::ErrorLog;
+use alula_process::error_log::{ErrorLog, ErrorLogs};
 use alula_process::{Control, Order, Slot, WorkerSeat, front};
 use alula_routing::{Action, FilesRoute, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use anyhow::Result;
-
-use crate::plan;
+use tracing::Span;
 
 /// The whole life of a front. Returns when it is to end.
 pub(crate) fn run(description: &str) -> Result<()> {
     let seat = front::inherited(description)?;
     let site: Site = seat.site.parse()?;
-    ErrorLog::inherited(plan::levels(&site.main_server.log_level))?.install();
+    let logs = ErrorLogs::from(&site);
+    ErrorLog::inherited(&logs, &seat.log_files)?.install();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(site, seat))
+    runtime.block_on(serve(site, seat, logs))
 }
 
-async fn serve(site: Site, seat: WorkerSeat) -> Result<()> {
+async fn serve(site: Site, seat: WorkerSeat, logs: ErrorLogs) -> Result<()> {
     let (control, listeners) = (seat.control.clone(), seat.listeners);
     let log_files = seat.log_files.into_iter();
+    let hosts = site
+        .servers()
+        .enumerate()
+        .map(|(host, server)| HostSettings {
+            log: logs.host_span(host),
+            ..HostSettings::from(server)
+        });
     let server = Server::new(
         RouteTable::new(&site),
-        site.servers().map(HostSettings::from).collect(),
-        Box::new(FilesOnly::default()),
+        hosts.collect(),
+        Box::new(FilesOnly {
+            cache: FileCache::default(),
+            logs,
+        }),
         Arc::new(Counter::new(
             seat.slot,
             &control,
             site.processes.requests_max,
         )),
-        log_files.map(|log| (log.path, log.file)).collect(),
+        log_files.map(|log| (log.target, log.file)).collect(),
     );
     server.serve(
         listeners
@@ -60,9 +70,9 @@ async fn serve(site: Site, seat: WorkerSeat) -> Result<()> {
 }
 
 /// Files and statuses: all that a site without Python can lead to.
-#[derive(Default)]
 struct FilesOnly {
     cache: FileCache,
+    logs: ErrorLogs,
 }
 
 impl Assembly for FilesOnly {
@@ -79,6 +89,11 @@ impl Assembly for FilesOnly {
 
     fn file_content(&self, file: File, length: u64) -> Body {
         alula_static::file_body(file, length)
+    }
+
+    fn log(&self, route: &Route) -> Option<Span> {
+        let change = route.log_level.as_ref()?;
+        Some(self.logs.section_span(route.virtual_host.0, change))
     }
 }
 

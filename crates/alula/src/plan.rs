@@ -1,11 +1,11 @@
 //! From a Site to what the supervisor must know of it.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use alula_config::Site;
-use alula_config::site::{Interpreter, LogLevel, LogLevels, LogTarget};
-use alula_process::error_log::{Level, Levels, Target};
+use alula_config::site::{Interpreter, LogLevel, LogTarget};
+use alula_process::error_log::LogSettings;
 use alula_process::python::PythonPlan;
 use alula_process::{GroupPlan, Plan, RunAs, SiteText};
 use anyhow::{Context, Result};
@@ -30,8 +30,7 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
     Ok(Plan {
         site: SiteText::new(json),
         pid_file: Some(site.pid_file.clone()),
-        error_log: target(&site.main_server.error_log),
-        log_levels: levels(&site.main_server.log_level),
+        error_log: LogSettings::from(&site.main_server),
         log_files: log_files(site),
         listeners: site
             .listeners
@@ -77,56 +76,17 @@ fn python(interpreter: &Interpreter) -> PythonPlan {
     }
 }
 
-/// Every log file but the main error log, each once.
-fn log_files(site: &Site) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+/// Every log but the main error log, each once.
+fn log_files(site: &Site) -> Vec<LogTarget> {
+    let mut seen = HashSet::from([&site.main_server.error_log]);
+    let mut targets = Vec::new();
     for server in site.servers() {
-        let targets = server
-            .access_logs
-            .iter()
-            .map(|log| &log.target)
-            .chain([&server.error_log]);
-        for target in targets.filter(|target| **target != site.main_server.error_log) {
-            if let LogTarget::File(path) = target
-                && !files.contains(path)
-            {
-                files.push(path.clone());
+        let access_logs = server.access_logs.iter().map(|log| &log.target);
+        for target in access_logs.chain([&server.error_log]) {
+            if seen.insert(target) {
+                targets.push(target.clone());
             }
         }
     }
-    files
-}
-
-fn target(target: &LogTarget) -> Target {
-    match target {
-        LogTarget::File(path) => Target::File(path.clone()),
-        LogTarget::Stderr => Target::Stderr,
-        LogTarget::Stdout => Target::Stdout,
-    }
-}
-
-pub(crate) fn levels(levels: &LogLevels) -> Levels {
-    let modules = levels
-        .modules
-        .iter()
-        .map(|(name, value)| (name.clone(), level(*value)))
-        .collect();
-    Levels {
-        default: level(levels.default),
-        modules,
-    }
-}
-
-fn level(level: LogLevel) -> Level {
-    match level {
-        LogLevel::Emerg => Level::Emerg,
-        LogLevel::Alert => Level::Alert,
-        LogLevel::Crit => Level::Crit,
-        LogLevel::Error => Level::Error,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Notice => Level::Notice,
-        LogLevel::Info => Level::Info,
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Trace(_) => Level::Trace,
-    }
+    targets
 }

@@ -1,29 +1,50 @@
 //! Logs: where they go and what is in them.
 
+use super::log_target::{syslog, target};
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope, parse_log_format};
 use crate::site::draft::AccessLogDraft;
-use crate::site::{EnvironmentCondition, LogLevel, LogLevels, LogTarget};
+use crate::site::{EnvironmentCondition, LogLevel, LogLevelChange};
 use crate::syntax::lexer::Word;
-use std::path::Path;
 
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "ErrorLog", args: Arity::exactly(1), syntax: "file | /dev/stderr", contexts: Contexts::SERVERS,
-        default: "/dev/stderr", apply: Apply::Run(error_log),
-        doc: "Where errors, and what applications print, go.",
+        name: "ErrorLog", args: Arity::exactly(1), syntax: "file | /dev/stderr | \"|program\" | syslog[:facility[:tag]]",
+        contexts: Contexts::SERVERS, default: "/dev/stderr", apply: Apply::Run(error_log),
+        doc: "Where errors, and what applications print, go. A virtual host with one of its own has the lines about its requests there. A program \
+              is started as root, before privileges are dropped, once for all workers, and started again when it ends; `|$` hands the line to the \
+              shell. `|rotatelogs` is done by Alula itself, the program need not be there.",
+    },
+    Entry {
+        name: "ErrorLogFormat", args: Arity::between(1, 2), syntax: "[request | connection] format", contexts: Contexts::SERVERS,
+        default: "", apply: Apply::Run(super::error_log_format::error_log_format),
+        doc: "What is in a line of the error log: `%t` and `%{u}t` the time, `%{cu}t` the same in ISO 8601, `%m` the module, `%l` the level, `%P` \
+              and `%T` process and thread, `%a` the client, `%L` the request's id as in `LogFormat`, `%v` the server's name, `%F` the line of the \
+              source, `%M` the message. A field that has no value takes the text between the blanks around it with it; `%-m` writes a hyphen \
+              instead, `%+a` leaves the line out.",
     },
     Entry {
         name: "LogLevel", args: Arity::at_least(1), syntax: "[module:]level ...", contexts: Contexts::EVERYWHERE,
         default: "warn", apply: Apply::Run(log_level),
-        doc: "How much goes to the error log: `emerg`, `alert`, `crit`, `error`, `warn`, `notice`, `info`, `debug`, `trace1` to `trace8`. \
-              Inside sections it has no effect.",
+        doc: "How much goes to the error log: `emerg`, `alert`, `crit`, `error`, `warn`, `notice`, `info`, `debug`, `trace1` to `trace8`. Modules \
+              have names as in httpd; what Python prints counts as `python` or `wsgi`. In a section it holds for the requests that lead there.",
     },
     Entry {
-        name: "CustomLog", args: Arity::between(1, 3), syntax: "file format | nickname [env=[!]name]", contexts: Contexts::SERVERS,
+        name: "CustomLog", args: Arity::between(1, 3), syntax: "file | \"|program\" format | nickname [env=[!]name]", contexts: Contexts::SERVERS,
         default: "", apply: Apply::Run(custom_log),
         doc: "One line for each request. A virtual host with a log of its own does not write the main server's. The nicknames `common`, \
-              `combined`, `combinedio`, `vhost_combined`, `referer` and `agent` are always known.",
+              `combined`, `combinedio`, `vhost_combined`, `referer` and `agent` are always known. Programs as with `ErrorLog`; to them a line has \
+              4096 bytes at most, so that lines of several workers never mix.",
+    },
+    Entry {
+        name: "GlobalLog", args: Arity::between(1, 3), syntax: "file | \"|program\" format | nickname [env=[!]name]", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Run(global_log),
+        doc: "A `CustomLog` that virtual hosts with logs of their own write as well.",
+    },
+    Entry {
+        name: "TransferLog", args: Arity::exactly(1), syntax: "file | \"|program\"", contexts: Contexts::SERVERS,
+        default: "", apply: Apply::Run(transfer_log),
+        doc: "A `CustomLog` in the format of the `LogFormat` without a nickname, else `common`.",
     },
     Entry {
         name: "LogFormat", args: Arity::between(1, 2), syntax: "format [nickname]", contexts: Contexts::SERVERS,
@@ -33,53 +54,39 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 fn error_log(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let target = target(scope, args.first())?;
+    let target = match syslog(args.first()) {
+        Some(found) => found?,
+        None => target(scope, args.first())?,
+    };
     scope.server().error_log = Some(target);
     Ok(())
 }
 
-fn target(scope: &mut Scope, word: &Word) -> Result<LogTarget, Problem> {
-    if word.text.starts_with('|') || word.text.starts_with("syslog") {
-        let hint = "write to a file and let logrotate turn it";
-        return Err(Problem::not_yet(word).hint(hint));
-    }
-    let path = scope.path(word);
-    if path == Path::new("/dev/stderr") {
-        return Ok(LogTarget::Stderr);
-    }
-    if path == Path::new("/dev/stdout") {
-        return Ok(LogTarget::Stdout);
-    }
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !scope.draft.files.is_dir(folder))
-    {
-        let message = format!("no such directory {folder:?}, the log cannot be opened");
-        scope.warn(word.span, message, None);
-    }
-    Ok(LogTarget::File(path))
-}
-
 fn log_level(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let mut levels = LogLevels::default();
     for word in args.words {
+        let mut change = LogLevelChange::default();
         match word.text.split_once(':') {
-            None => levels.default = level(word, &word.text)?,
+            None => change.default = Some(level(word, &word.text)?),
             Some((module, text)) => {
                 let module = module.strip_prefix("mod_").unwrap_or(module);
-                let module = module.strip_suffix("_module").unwrap_or(module);
                 let module = module.strip_suffix(".c").unwrap_or(module);
-                levels.modules.push((module.to_owned(), level(word, text)?));
+                let module = module.strip_suffix("_module").unwrap_or(module);
+                let module = match module {
+                    "wsgi" | "mod_python" => "python",
+                    other => other,
+                };
+                change.modules.push((module.to_owned(), level(word, text)?));
             }
         }
-    }
-    if scope.sections.is_empty() {
-        scope.server().log_level = Some(levels);
-    } else {
-        scope.note(
-            args.name.span,
-            "LogLevel has no effect inside a section: the server's level holds",
-        );
+        if scope.sections.is_empty() {
+            scope.server().log_level.then(change);
+        } else {
+            scope
+                .settings()
+                .log_level
+                .get_or_insert_default()
+                .then(change);
+        }
     }
     Ok(())
 }
@@ -107,20 +114,34 @@ fn level(word: &Word, text: &str) -> Result<LogLevel, Problem> {
 }
 
 fn custom_log(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let log = access_log(scope, args)?;
+    scope.server().access_logs.push(log);
+    Ok(())
+}
+
+fn global_log(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let log = access_log(scope, args)?;
+    scope.server().global_logs.push(log);
+    Ok(())
+}
+
+fn transfer_log(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    custom_log(scope, args)
+}
+
+fn access_log(scope: &mut Scope, args: &Args) -> Result<AccessLogDraft, Problem> {
     let target = target(scope, args.first())?;
     let (format, condition) = match &args.words[1..] {
         [] => (None, None),
         [format] => (Some(format), None),
         [format, condition, ..] => (Some(format), Some(env_condition(condition)?)),
     };
-    let log = AccessLogDraft {
+    Ok(AccessLogDraft {
         target,
         format: format.map_or_else(String::new, |word| word.text.clone()),
         span: format.unwrap_or(args.name).span,
         condition,
-    };
-    scope.server().access_logs.push(log);
-    Ok(())
+    })
 }
 
 fn env_condition(word: &Word) -> Result<EnvironmentCondition, Problem> {

@@ -1,8 +1,9 @@
 //! A site while it is being read: what was written, before servers inherit and defaults apply.
 
 use super::{
-    Connection, DirectorySettings, EnvironmentCondition, Import, LogFormat, LogLevels, LogTarget,
-    PythonPathLine, Redirect, Section, SectionPattern, UrlMapping, VirtualHostAddress,
+    Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Import, LogFormat,
+    LogLevelChange, LogTarget, PythonPathLine, Redirect, Section, SectionPattern, UrlMapping,
+    VirtualHostAddress,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Files, LoadOptions};
@@ -57,8 +58,11 @@ pub(crate) struct ServerDraft {
     pub aliases: Vec<String>,
     pub connection: ConnectionDraft,
     pub error_log: Option<LogTarget>,
-    pub log_level: Option<LogLevels>,
+    pub error_log_format: Option<ErrorLogFormat>,
+    pub log_level: LogLevelChange,
     pub access_logs: Vec<AccessLogDraft>,
+    /// `GlobalLog`s.
+    pub global_logs: Vec<AccessLogDraft>,
     /// `LogFormat`s by nickname; the empty nickname is the default format.
     pub formats: BTreeMap<String, LogFormat>,
     pub document_root: Option<PathBuf>,

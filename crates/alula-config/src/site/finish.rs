@@ -106,15 +106,7 @@ fn virtual_host(
     let connection = server
         .connection
         .over(&inherited.map_or_else(Connection::default, |m| m.connection.clone()));
-    let access_logs = if server.access_logs.is_empty() {
-        inherited
-            .map(|main| main.access_logs.clone())
-            .unwrap_or_default()
-    } else {
-        let logs = server.access_logs.iter();
-        logs.filter_map(|log| access_log(draft, log, server, main.map(|(_, main)| main)))
-            .collect()
-    };
+    let access_logs = access_logs(draft, server, main);
     VirtualHost {
         addresses: server.addresses.clone(),
         server_name: server
@@ -136,11 +128,14 @@ fn virtual_host(
             .clone()
             .or_else(|| inherited.map(|main| main.error_log.clone()))
             .unwrap_or(LogTarget::Stderr),
-        log_level: server
-            .log_level
+        error_log_format: server
+            .error_log_format
             .clone()
-            .or_else(|| inherited.map(|main| main.log_level.clone()))
-            .unwrap_or_default(),
+            .or_else(|| inherited?.error_log_format.clone()),
+        log_level: inherited
+            .map(|main| main.log_level.clone())
+            .unwrap_or_default()
+            .changed(&server.log_level),
         access_logs,
         document_root: server
             .document_root
@@ -168,6 +163,37 @@ fn url_map(own: &[UrlMapping], inherited: &[UrlMapping]) -> Vec<UrlMapping> {
     let (aliases, scripts): (Vec<_>, Vec<_>) =
         all.partition(|mapping| !matches!(mapping.target, MappingTarget::WsgiScript { .. }));
     [aliases, scripts].concat()
+}
+
+/// A server's own `CustomLog`s, else the main server's; `GlobalLog`s in any case.
+fn access_logs(
+    draft: &mut Draft,
+    server: &ServerDraft,
+    main: Option<(&VirtualHost, &ServerDraft)>,
+) -> Vec<AccessLog> {
+    let written = main.map(|(_, main)| main);
+    let mut resolve = |logs: &[AccessLogDraft], server: &ServerDraft| -> Vec<AccessLog> {
+        let logs = logs.iter();
+        logs.filter_map(|log| access_log(draft, log, server, written))
+            .collect()
+    };
+    match main {
+        // Its own were resolved, and its mistakes reported, with the main server.
+        Some((inherited, _)) if server.access_logs.is_empty() => inherited.access_logs.clone(),
+        Some((inherited, main)) => {
+            let mut logs = resolve(&server.access_logs, server);
+            let globals = inherited.access_logs.len() - main.global_logs.len();
+            logs.extend_from_slice(
+                &inherited.access_logs[globals.min(inherited.access_logs.len())..],
+            );
+            logs
+        }
+        None => {
+            let mut logs = resolve(&server.access_logs, server);
+            logs.extend(resolve(&server.global_logs, server));
+            logs
+        }
+    }
 }
 
 fn access_log(

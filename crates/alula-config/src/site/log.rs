@@ -1,20 +1,9 @@
-//! Where log lines go and what is in them.
+//! What is in the lines of access logs, and how much goes to the error log.
 //!
 //! A format is split into tokens once, at load; writing a line never looks at the `%` text again.
 
+use super::LogTarget;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-
-/// Where a log goes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum LogTarget {
-    /// A file, appended to.
-    File(PathBuf),
-    /// `/dev/stderr`.
-    Stderr,
-    /// `/dev/stdout`.
-    Stdout,
-}
 
 /// `LogLevel`, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +35,47 @@ impl Default for LogLevels {
         Self {
             default: LogLevel::Warn,
             modules: Vec::new(),
+        }
+    }
+}
+
+/// `LogLevel` as written somewhere: what it says, over what is inherited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLevelChange {
+    /// The level without a module's name.
+    pub default: Option<LogLevel>,
+    /// Those of modules.
+    pub modules: Vec<(String, LogLevel)>,
+}
+
+impl LogLevelChange {
+    /// A later line of the same place. A level without a module forgets the modules before it, as in httpd.
+    pub(crate) fn then(&mut self, later: Self) {
+        if later.default.is_some() {
+            *self = later;
+        } else {
+            self.modules.extend(later.modules);
+        }
+    }
+
+    /// This, written in an inner place, over an outer one.
+    pub(crate) fn over(&self, outer: &Self) -> Self {
+        let modules = outer.modules.iter().chain(&self.modules);
+        Self {
+            default: self.default.or(outer.default),
+            modules: modules.cloned().collect(),
+        }
+    }
+}
+
+impl LogLevels {
+    /// These levels with a change made to them. The last that names a module counts.
+    #[must_use]
+    pub fn changed(&self, change: &LogLevelChange) -> Self {
+        let modules = self.modules.iter().chain(&change.modules);
+        Self {
+            default: change.default.unwrap_or(self.default),
+            modules: modules.cloned().collect(),
         }
     }
 }

@@ -39,6 +39,10 @@ impl DirectorySettings {
             (earlier, None) => earlier,
             (earlier, Some(change)) => Some(change.after(earlier)),
         };
+        if let Some(later) = &later.log_level {
+            let earlier = self.log_level.take().unwrap_or_default();
+            self.log_level = Some(later.over(&earlier));
+        }
         self.python.overlay(&later.python);
     }
 

@@ -8,12 +8,14 @@ mod authentication;
 mod check;
 pub(crate) mod draft;
 mod error_document;
+mod error_log_format;
 mod expires;
 mod file_settings;
 mod finish;
 mod headers;
 mod interpreter;
 mod log;
+mod log_target;
 mod merge;
 mod redirect;
 mod section;
@@ -27,6 +29,7 @@ pub use access::{
 };
 pub use authentication::{AuthType, AuthenticationSettings};
 pub use error_document::ErrorDocument;
+pub use error_log_format::{ErrorLogField, ErrorLogFormat, ErrorLogPiece, ErrorLogTime, Missing};
 pub use expires::{Expires, Expiry, ExpiryBase};
 pub use file_settings::{
     DirectorySlash, EtagChange, EtagParts, ExtensionSettings, FileSettings, IndexOptions,
@@ -36,8 +39,9 @@ pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};
 pub use interpreter::{Import, Interpreter, PythonPathLine};
 pub use log::{
     AccessLog, Condition, DurationUnit, EnvironmentCondition, LogField, LogFormat, LogLevel,
-    LogLevels, LogPort, LogTarget, LogTime, LogToken, TimeMoment, Which,
+    LogLevelChange, LogLevels, LogPort, LogTime, LogToken, TimeMoment, Which,
 };
+pub use log_target::{LogProgram, LogTarget, Rotation, Syslog};
 pub use redirect::{Redirect, RedirectFrom};
 pub use section::{Section, SectionPattern};
 pub use settings::{

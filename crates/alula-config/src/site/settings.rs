@@ -4,8 +4,8 @@
 //! defaults off the result.
 
 use super::{
-    Access, AuthenticationSettings, ErrorDocument, Expires, FileSettings, HeaderChange, Merging,
-    OrderRules, Origin, PythonPathLine, Redirect, Switched,
+    Access, AuthenticationSettings, ErrorDocument, Expires, FileSettings, HeaderChange,
+    LogLevelChange, Merging, OrderRules, Origin, PythonPathLine, Redirect, Switched,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +47,8 @@ pub struct DirectorySettings {
     pub request_headers: Vec<HeaderChange>,
     /// `Redirect` and its kin in the order to try.
     pub redirects: Vec<Redirect>,
+    /// `LogLevel` in a section.
+    pub log_level: Option<LogLevelChange>,
     /// mod_python's directives.
     pub python: PythonSettings,
 }

@@ -3,7 +3,9 @@
 //! Its sections are only the ones written in it; the main server's sections apply before them, in the order
 //! the router knows.
 
-use super::{AccessLog, DirectorySettings, LogLevels, LogTarget, Origin, Redirect, Section};
+use super::{
+    AccessLog, DirectorySettings, ErrorLogFormat, LogLevels, LogTarget, Origin, Redirect, Section,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -26,9 +28,11 @@ pub struct VirtualHost {
     pub connection: Connection,
     /// `ErrorLog`.
     pub error_log: LogTarget,
+    /// `ErrorLogFormat`; `None` = httpd's usual one.
+    pub error_log_format: Option<ErrorLogFormat>,
     /// `LogLevel`.
     pub log_level: LogLevels,
-    /// `CustomLog`s: its own, or the main server's when it has none.
+    /// `CustomLog`s: its own, or the main server's when it has none; then every `GlobalLog`.
     pub access_logs: Vec<AccessLog>,
     /// `DocumentRoot`.
     pub document_root: Option<PathBuf>,

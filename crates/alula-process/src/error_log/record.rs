@@ -1,16 +1,17 @@
 //! One record of the error log as text.
 //!
-//! The field `client` goes before the message in brackets, all others after it, as in httpd's
+//! The field `client` goes before the message in brackets, then `request`, all others after it, as in httpd's
 //! `[client 10.0.0.7:4711] message, referer: x`.
 
 use std::fmt::{self, Write};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use alula_config::site::{ErrorLogField, ErrorLogFormat, ErrorLogPiece, ErrorLogTime, Missing};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
-use tracing::Event;
 use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata};
 
 use super::Level;
 
@@ -18,8 +19,18 @@ use super::Level;
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     client: String,
+    request: Option<u64>,
     message: String,
     fields: String,
+}
+
+/// What a line says besides the event itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) module: &'a str,
+    pub(crate) level: Level,
+    pub(crate) metadata: &'a Metadata<'a>,
+    pub(crate) server_name: &'a str,
 }
 
 impl Record {
@@ -29,18 +40,108 @@ impl Record {
         record
     }
 
-    pub(crate) fn line(&self, module: &str, level: Level) -> String {
+    /// The line in httpd's usual format.
+    pub(crate) fn line(&self, at: Circumstances<'_>) -> String {
         let Self {
             client,
+            request,
             message,
             fields,
         } = self;
-        let (time, pid, word) = (
-            local_time(SystemTime::now()),
-            std::process::id(),
-            level.word(),
+        let mut line = format!(
+            "[{}] [{}:{}] [pid {}] ",
+            local_time(SystemTime::now(), ErrorLogTime::Microseconds),
+            at.module,
+            at.level.word(),
+            std::process::id()
         );
-        format!("[{time}] [{module}:{word}] [pid {pid}] {client}{message}{fields}\n")
+        // Writing to a String cannot fail.
+        let _ = match client.as_str() {
+            "" => Ok(()),
+            client => write!(line, "[client {client}] "),
+        };
+        let _ = match request {
+            None => Ok(()),
+            Some(id) => write!(line, "[request {id:x}] "),
+        };
+        line.push_str(message);
+        line.push_str(fields);
+        line.push('\n');
+        line
+    }
+
+    /// The line in an `ErrorLogFormat`; empty when a field it must have has no value.
+    pub(crate) fn formatted(&self, format: &ErrorLogFormat, at: Circumstances<'_>) -> String {
+        let mut line = String::new();
+        let mut group = 0;
+        let mut left_out = false;
+        for piece in &format.pieces {
+            match piece {
+                ErrorLogPiece::Group => {
+                    left_out = false;
+                    group = line.len();
+                }
+                ErrorLogPiece::Field {
+                    field: ErrorLogField::Message,
+                    ..
+                } => {
+                    // The message is never left out with its group.
+                    line.push_str(&self.message);
+                    line.push_str(&self.fields);
+                }
+                _ if left_out => {}
+                ErrorLogPiece::Literal(text) => line.push_str(text),
+                ErrorLogPiece::Field { from_level, .. } if *from_level > at.level.number() => {
+                    line.truncate(group);
+                    left_out = true;
+                }
+                ErrorLogPiece::Field { field, missing, .. } => {
+                    let before = line.len();
+                    self.field(&mut line, field, at);
+                    if line.len() > before {
+                        continue;
+                    }
+                    match missing {
+                        Missing::Hyphen => line.push('-'),
+                        Missing::LeaveOutLine => return String::new(),
+                        Missing::LeaveOutGroup => {
+                            line.truncate(group);
+                            left_out = true;
+                        }
+                    }
+                }
+            }
+        }
+        line.push('\n');
+        line
+    }
+
+    fn field(&self, line: &mut String, field: &Value, at: Circumstances<'_>) {
+        // Writing to a String cannot fail.
+        let _ = match field {
+            Value::Client => write!(line, "{}", self.client),
+            Value::Source => match (at.metadata.file(), at.metadata.line()) {
+                (Some(file), Some(number)) => {
+                    let name = file.rsplit('/').next().unwrap_or(file);
+                    write!(line, "{name}({number})")
+                }
+                _ => Ok(()),
+            },
+            Value::Level => write!(line, "{}", at.level.word()),
+            Value::LogId => match self.request {
+                Some(id) => write!(line, "{id:x}"),
+                None => Ok(()),
+            },
+            Value::Module => write!(line, "{}", at.module),
+            Value::ProcessId => write!(line, "{}", std::process::id()),
+            Value::ThreadId => {
+                let thread = rustix::thread::gettid().as_raw_nonzero();
+                write!(line, "{thread}")
+            }
+            Value::Time(kind) => write!(line, "{}", local_time(SystemTime::now(), *kind)),
+            Value::ServerName => write!(line, "{}", at.server_name),
+            Value::Message | Value::Nothing => Ok(()),
+        };
     }
 
     fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
@@ -59,7 +160,7 @@ impl Record {
                     text: &mut self.client,
                     line_ends: true
                 },
-                "[client {value}] "
+                "{value}"
             ),
             name => write!(
                 Escaped {
@@ -72,6 +173,8 @@ impl Record {
     }
 }
 
+use ErrorLogField as Value;
+
 impl Visit for Record {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.add(field, format_args!("{value:?}"));
@@ -79,6 +182,14 @@ impl Visit for Record {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, format_args!("{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "request" {
+            self.request = Some(value);
+        } else {
+            self.add(field, format_args!("{value}"));
+        }
     }
 }
 
@@ -114,12 +225,16 @@ pub(super) fn fix_time_zone() {
 }
 
 /// `Tue Nov 24 20:44:50.375145 2026`, in the time zone of the machine.
-fn local_time(time: SystemTime) -> String {
+fn local_time(time: SystemTime, kind: ErrorLogTime) -> String {
     let stamp = Timestamp::try_from(time).unwrap_or_default();
     let zone = ZONE.get_or_init(TimeZone::system).clone();
-    ZonedDateTime::new(stamp, zone)
-        .strftime("%a %b %d %H:%M:%S.%6f %Y")
-        .to_string()
+    let format = match kind {
+        ErrorLogTime::Seconds => "%a %b %d %H:%M:%S %Y",
+        ErrorLogTime::Microseconds => "%a %b %d %H:%M:%S.%6f %Y",
+        ErrorLogTime::Compact => "%Y-%m-%d %H:%M:%S.%6f",
+        ErrorLogTime::CompactSeconds => "%Y-%m-%d %H:%M:%S",
+    };
+    ZonedDateTime::new(stamp, zone).strftime(format).to_string()
 }
 
 #[cfg(test)]
@@ -154,7 +269,8 @@ mod tests {
     #[test]
     fn the_day_is_the_right_one() {
         // The hour and even the day depend on the time zone; noon plus or minus a day does not change the year.
-        let text = local_time(UNIX_EPOCH + std::time::Duration::from_micros(1_795_552_690_375_145));
+        let time = UNIX_EPOCH + std::time::Duration::from_micros(1_795_552_690_375_145);
+        let text = local_time(time, ErrorLogTime::Microseconds);
         assert!(
             text.contains(" Nov 2") && text.ends_with(".375145 2026"),
             "{text}"

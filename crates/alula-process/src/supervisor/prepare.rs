@@ -2,14 +2,16 @@
 //!
 //! So a restart with a bad configuration, or one whose port is taken, leaves the server as it was.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use alula_config::site::LogTarget;
+
 use super::generation::Engine;
-use crate::error_log::{self, ErrorLog};
+use super::logs::{LogPrograms, OpenError};
+use crate::error_log::ErrorLog;
 use crate::launch::Belongings;
 use crate::listeners::{self, BindError, Bound};
 use crate::pid_file::PidFileError;
@@ -25,9 +27,7 @@ pub enum Error {
     #[error(transparent)]
     PidFile(#[from] PidFileError),
     #[error(transparent)]
-    ErrorLog(#[from] error_log::OpenError),
-    #[error("cannot open the log file {path:?}: {reason}")]
-    LogFile { path: PathBuf, reason: io::Error },
+    Log(#[from] OpenError),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -51,6 +51,7 @@ impl From<io::Error> for Error {
 pub(super) struct Prepared {
     pub(super) belongings: Rc<Belongings>,
     pub(super) error_log: ErrorLog,
+    pub(super) log_programs: LogPrograms,
     pub(super) groups: Vec<(GroupPlan, Option<Engine>)>,
 }
 
@@ -60,10 +61,12 @@ pub(super) fn prepare(
     scoreboard: &Scoreboard,
     log: &ErrorLog,
 ) -> Result<Prepared, Error> {
-    let error_log = ErrorLog::open(&plan.error_log, plan.log_levels)?;
+    let mut log_programs = LogPrograms::default();
+    let file = log_programs.open(&plan.error_log.target, &io::stderr())?;
+    let error_log = ErrorLog::new(file, &plan.error_log);
     let run_as = plan.run_as.filter(|_| is_root());
     let groups = engines(plan.groups, run_as.as_ref())?;
-    let log_files = open_log_files(plan.log_files)?;
+    let log_files = open_logs(plan.log_files, &mut log_programs, &error_log)?;
     let listeners = listeners::bind(&plan.listeners, open)?;
     // Children get a handle that follows the log wherever a later restart moves it.
     let belongings = Belongings::new(
@@ -77,6 +80,7 @@ pub(super) fn prepare(
     Ok(Prepared {
         belongings: Rc::new(belongings),
         error_log,
+        log_programs,
         groups,
     })
 }
@@ -100,13 +104,16 @@ fn engines(
     Ok(found)
 }
 
-fn open_log_files(paths: Vec<PathBuf>) -> Result<Vec<(PathBuf, File)>, Error> {
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        match OpenOptions::new().append(true).create(true).open(&path) {
-            Ok(file) => files.push((path, file)),
-            Err(reason) => return Err(Error::LogFile { path, reason }),
-        }
+fn open_logs(
+    targets: Vec<LogTarget>,
+    programs: &mut LogPrograms,
+    error_log: &ErrorLog,
+) -> Result<Vec<(LogTarget, File)>, Error> {
+    let complaints = error_log.descriptor()?;
+    let mut files = Vec::with_capacity(targets.len());
+    for target in targets {
+        let file = programs.open(&target, &complaints)?;
+        files.push((target, file));
     }
     Ok(files)
 }

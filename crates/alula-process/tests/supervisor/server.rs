@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use alula_process::error_log::{Level, Levels, Target};
+use alula_config::site::LogTarget;
+use alula_process::error_log::{Level, Levels, LogSettings};
 use alula_process::python::PythonPlan;
 use alula_process::supervisor::{self, Host, Ready};
 use alula_process::{GroupPlan, Plan, SiteText};
@@ -72,12 +73,16 @@ impl Host for TestHost {
         Ok(Plan {
             site: SiteText::new(text.into_bytes()),
             pid_file: Some(self.folder.join("pid")),
-            error_log: Target::File(self.folder.join("error_log")),
-            log_levels: Levels {
-                default: Level::Debug,
-                modules: Vec::new(),
+            error_log: LogSettings {
+                target: LogTarget::File(self.folder.join("error_log")),
+                levels: Levels {
+                    default: Level::Debug,
+                    modules: Vec::new(),
+                },
+                format: None,
+                server_name: String::new(),
             },
-            log_files: vec![self.folder.join("access_log")],
+            log_files: vec![LogTarget::File(self.folder.join("access_log"))],
             listeners: vec!["127.0.0.1:0".parse().unwrap()],
             run_as: None,
             graceful_timeout: Some(DEADLINE),

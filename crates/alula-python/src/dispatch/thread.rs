@@ -43,6 +43,8 @@ pub(super) fn serve(py: Python<'_>, shared: &Arc<Shared>, runtime: &Arc<Runtime>
     while let Some(job) = py.detach(|| next(shared, runtime, seat, &mut turn)) {
         shared.begin(seat);
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let log = job.log();
+            let _within = log.enter();
             job.run(py);
             crate::module::end_line(py);
         }));

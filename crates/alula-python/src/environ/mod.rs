@@ -38,6 +38,8 @@ pub struct RouteSettings {
     pub script_file: Option<String>,
     /// Whether other processes run the same application (`wsgi.multiprocess`).
     pub multiprocess: bool,
+    /// What events of its requests happen in: it says which error log they belong to.
+    pub log: tracing::Span,
 }
 
 /// How a path's bytes become a `str`.

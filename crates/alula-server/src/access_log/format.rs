@@ -152,6 +152,10 @@ impl Line<'_> {
                 write!(line, "{}", peer.local.port())
             }
             LogField::ProcessId => write!(line, "{}", std::process::id()),
+            LogField::ThreadId => write!(line, "{}", rustix::thread::gettid().as_raw_nonzero()),
+            LogField::ThreadIdHex => {
+                write!(line, "{:x}", rustix::thread::gettid().as_raw_nonzero())
+            }
             LogField::LogId => write!(line, "{:x}", entry.id),
             LogField::Handler => write!(line, "{}", self.response.handler),
             LogField::RequestHeader(name) => header(line, &entry.request_headers, name),
@@ -185,8 +189,6 @@ impl Line<'_> {
                 Ok(())
             }
             LogField::RemoteLogname
-            | LogField::ThreadId
-            | LogField::ThreadIdHex
             | LogField::RequestTrailer(_)
             | LogField::ResponseTrailer(_)
             | LogField::Note(_)

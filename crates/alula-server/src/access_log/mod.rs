@@ -3,6 +3,7 @@
 //! A host without `CustomLog` costs nothing. Lines gather in memory and are written together, a few times a
 //! second or when there are many; each write is whole lines, so that workers can share a file.
 
+mod file;
 mod format;
 
 pub use format::fix_time_zone;
@@ -10,17 +11,14 @@ pub use format::fix_time_zone;
 use crate::connection::Connection;
 use crate::pipeline::HostSettings;
 use alula_routing::{Found, VirtualHostId, site};
+use file::LogFile;
 use http::{HeaderMap, Method, StatusCode, Version};
 use hyper::body::Incoming;
-use parking_lot::Mutex;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use rustc_hash::FxHashMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-/// Lines are written when so many bytes have gathered, or at the next flush.
-const GATHER_BYTES: usize = 16 * 1024;
 
 /// All access logs of the server.
 pub(crate) struct AccessLogs {
@@ -39,26 +37,16 @@ struct Log {
     file: Arc<LogFile>,
 }
 
-struct LogFile {
-    target: site::LogTarget,
-    gathered: Mutex<Gathered>,
-}
-
-struct Gathered {
-    lines: Vec<u8>,
-    file: Option<File>,
-}
-
 impl AccessLogs {
     /// Opens the logs. One that cannot be opened is reported and loses its lines; the server goes on.
-    pub(crate) fn open(hosts: &[HostSettings], mut opened: Vec<(PathBuf, File)>) -> Self {
-        let mut files: Vec<Arc<LogFile>> = Vec::new();
+    pub(crate) fn open(hosts: &[HostSettings], mut opened: Vec<(site::LogTarget, File)>) -> Self {
+        let mut files: FxHashMap<site::LogTarget, Arc<LogFile>> = FxHashMap::default();
         let mut file_of = |target: &site::LogTarget| {
-            if let Some(known) = files.iter().find(|file| file.target == *target) {
+            if let Some(known) = files.get(target) {
                 return known.clone();
             }
             let file = Arc::new(LogFile::open(target, &mut opened));
-            files.push(file.clone());
+            files.insert(target.clone(), file.clone());
             file
         };
         let hosts = hosts
@@ -84,7 +72,7 @@ impl AccessLogs {
             .collect();
         Self {
             hosts,
-            files: files.into(),
+            files: files.into_values().collect(),
         }
     }
 
@@ -114,7 +102,7 @@ impl AccessLogs {
     /// Writes what has gathered.
     pub(crate) fn flush(&self) {
         for file in &self.files {
-            file.flush(&mut file.gathered.lock());
+            file.flush();
         }
     }
 }
@@ -194,55 +182,5 @@ impl Entry {
             format::write(&mut line, &log.format, self, response, bytes, complete);
             log.file.add(&line);
         }
-    }
-}
-
-impl LogFile {
-    fn open(target: &site::LogTarget, opened: &mut Vec<(PathBuf, File)>) -> Self {
-        let opened = match target {
-            site::LogTarget::File(path) => {
-                match opened.iter().position(|(known, _)| known == path) {
-                    Some(place) => Ok(opened.swap_remove(place).1),
-                    None => OpenOptions::new().append(true).create(true).open(path),
-                }
-            }
-            site::LogTarget::Stderr => OpenOptions::new().append(true).open("/dev/stderr"),
-            site::LogTarget::Stdout => OpenOptions::new().append(true).open("/dev/stdout"),
-        };
-        let file = match opened {
-            Ok(file) => Some(file),
-            Err(error) => {
-                tracing::error!(target: "log_config", "cannot open the access log {target:?}: {error}");
-                None
-            }
-        };
-        Self {
-            target: target.clone(),
-            gathered: Mutex::new(Gathered {
-                lines: Vec::new(),
-                file,
-            }),
-        }
-    }
-
-    fn add(&self, line: &[u8]) {
-        let mut gathered = self.gathered.lock();
-        gathered.lines.extend_from_slice(line);
-        if gathered.lines.len() >= GATHER_BYTES {
-            self.flush(&mut gathered);
-        }
-    }
-
-    fn flush(&self, gathered: &mut Gathered) {
-        if gathered.lines.is_empty() {
-            return;
-        }
-        if let Some(file) = &mut gathered.file
-            && let Err(error) = file.write_all(&gathered.lines)
-        {
-            // A full disk loses lines, never requests.
-            tracing::error!(target: "log_config", "cannot write the access log {:?}: {error}", self.target);
-        }
-        gathered.lines.clear();
     }
 }

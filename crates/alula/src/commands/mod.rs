@@ -33,6 +33,9 @@ pub(crate) fn dispatch(
         Some(Command::Reload) => return signal::signal(&source, Action::Graceful),
         Some(Command::Restart) => return signal::signal(&source, Action::Restart),
         Some(Command::Front { description }) => return front::run(&description),
+        Some(Command::LogWriter { description }) => {
+            return Ok(alula_process::log_writer::run(&description)?);
+        }
         None => {}
     }
     if apache.version || apache.build {
