@@ -58,18 +58,6 @@ impl EntityTag {
         Some(Self { value })
     }
 
-    /// The tag of the same content in another coding: httpd's suffix, `"..-gzip"`.
-    pub fn with_suffix(&self, suffix: &str) -> Self {
-        let text = self.value.as_bytes();
-        let mut suffixed = text.strip_suffix(b"\"").unwrap_or(text).to_vec();
-        suffixed.push(b'-');
-        suffixed.extend_from_slice(suffix.as_bytes());
-        suffixed.push(b'"');
-        let value = HeaderValue::try_from(suffixed);
-        let value = value.unwrap_or_else(|_| self.value.clone());
-        Self { value }
-    }
-
     /// The `ETag` field's value.
     pub fn value(&self) -> &HeaderValue {
         &self.value
@@ -96,6 +84,33 @@ impl EntityTag {
         let text = self.value.as_bytes();
         text.strip_prefix(b"W/").unwrap_or(text)
     }
+}
+
+/// The tag of the same content in another coding: httpd's suffix, `"..-gzip"`. `None` for what is no tag.
+pub fn with_suffix(tag: &HeaderValue, suffix: &str) -> Option<HeaderValue> {
+    let mut text = tag.as_bytes().strip_suffix(b"\"")?.to_vec();
+    text.push(b'-');
+    text.extend_from_slice(suffix.as_bytes());
+    text.push(b'"');
+    HeaderValue::try_from(text).ok()
+}
+
+/// A list of tags without such a suffix on any; `None` if none has it.
+pub fn without_suffix(list: &HeaderValue, suffix: &str) -> Option<HeaderValue> {
+    let text = list.as_bytes();
+    let ending = format!("-{suffix}\"");
+    let mut stripped = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, ending.as_bytes()) {
+        stripped.extend_from_slice(&rest[..at]);
+        stripped.push(b'"');
+        rest = &rest[at + ending.len()..];
+    }
+    if stripped.is_empty() {
+        return None;
+    }
+    stripped.extend_from_slice(rest);
+    HeaderValue::try_from(stripped).ok()
 }
 
 /// Microseconds since 1970, wrapped for earlier times as httpd's cast does.
@@ -194,8 +209,21 @@ mod tests {
         check(facts(Some(255), Some(1), Some(at(16))), Some("\"ff-1-10\""));
         check(facts(None, Some(1), None), Some("\"1\""));
         check(facts(None, None, None), None);
-        let tag = tag(Duration::ZERO).with_suffix("gzip");
-        assert_eq!(tag.value(), "W/\"2a-5f5e100000000-gzip\"");
+    }
+
+    #[test]
+    fn a_coding_has_a_suffix() {
+        let tag = tag(Duration::ZERO).value().clone();
+        let suffixed = with_suffix(&tag, "gzip").expect("a tag");
+        assert_eq!(suffixed, "W/\"2a-5f5e100000000-gzip\"");
+        assert_eq!(without_suffix(&suffixed, "gzip"), Some(tag.clone()));
+        assert_eq!(without_suffix(&suffixed, "br"), None);
+        let list = HeaderValue::from_static("\"a-gzip\", W/\"b\", \"c-gzip\"");
+        assert_eq!(
+            without_suffix(&list, "gzip").expect("some"),
+            "\"a\", W/\"b\", \"c\""
+        );
+        assert_eq!(with_suffix(&HeaderValue::from_static("x"), "br"), None);
     }
 
     #[test]

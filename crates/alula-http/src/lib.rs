@@ -7,6 +7,7 @@
 mod body;
 pub mod conditional;
 pub mod date;
+pub mod encoding;
 pub mod etag;
 mod handler;
 pub mod path;

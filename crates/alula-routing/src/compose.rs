@@ -7,8 +7,8 @@ use crate::route::{
     Access, Action, Basic, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
 };
 use alula_config::site::{
-    AuthType, DirectorySettings, ErrorDocument, Expires, HandlerChoice, HandlerList, MappingTarget,
-    Switched,
+    AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, HandlerChoice,
+    HandlerList, MappingTarget, SendFileSettings, Switched,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -50,11 +50,29 @@ pub(crate) fn route(
         expires: expires(settings),
         response_headers: HeaderChanges::new(&settings.response_headers, &environment),
         request_headers: HeaderChanges::new(&settings.request_headers, &environment),
-        environment: environment.into(),
         redirects: Redirects::new(&settings.redirects),
+        compression: compression(settings, &environment),
+        send_file: send_file(settings),
         default_charset: default_charset(settings),
         log_level: settings.log_level.clone(),
+        environment: environment.into(),
     }
+}
+
+/// `SetEnv no-gzip 1` switches compression off, as mod_deflate and mod_brotli have it.
+fn compression(
+    settings: &DirectorySettings,
+    environment: &[(String, String)],
+) -> Option<Arc<CompressionSettings>> {
+    let mut off = environment.iter();
+    let is_off = off.any(|(name, value)| name == "no-gzip" && value != "0");
+    let compression = &settings.compression;
+    (!is_off && compression.is_active()).then(|| Arc::new(compression.clone()))
+}
+
+fn send_file(settings: &DirectorySettings) -> Option<Arc<SendFileSettings>> {
+    let send_file = &settings.send_file;
+    (send_file.active == Some(true)).then(|| Arc::new(send_file.clone()))
 }
 
 fn error_documents(settings: &DirectorySettings) -> BTreeMap<u16, ErrorDocument> {

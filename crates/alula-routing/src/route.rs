@@ -5,8 +5,8 @@
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use alula_config::site::{
-    self, Asker, DirectoryOptions, ErrorDocument, Expires, FileSettings, HandlerName,
-    LogLevelChange, OrderRules, Outcome, Satisfy,
+    self, Asker, CompressionSettings, DirectoryOptions, ErrorDocument, Expires, FileSettings,
+    HandlerName, LogLevelChange, OrderRules, Outcome, Satisfy, SendFileSettings,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -59,6 +59,10 @@ pub struct Route {
     pub response_headers: HeaderChanges,
     /// `RequestHeader`.
     pub request_headers: HeaderChanges,
+    /// What is compressed, where anything is.
+    pub compression: Option<Arc<CompressionSettings>>,
+    /// The files that an application may have sent, where it may.
+    pub send_file: Option<Arc<SendFileSettings>>,
     /// `Redirect` and its kin in the sections, tried for each request.
     pub redirects: Redirects,
     /// `AddDefaultCharset`, for `text/plain` and `text/html` responses that name none.

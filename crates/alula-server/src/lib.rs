@@ -8,12 +8,14 @@
 mod access_log;
 mod authentication;
 mod clock;
+mod compression;
 mod connection;
 mod content;
 mod error_document;
 mod expires;
 mod leading;
 mod limits;
+mod named_file;
 mod pipeline;
 mod redirect;
 mod sending;

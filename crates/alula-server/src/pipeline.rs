@@ -5,6 +5,7 @@
 
 use crate::access_log::{AccessLogs, Entry};
 use crate::authentication::Authenticator;
+use crate::compression;
 use crate::connection::{Connection, Phase};
 use crate::content;
 use crate::error_document;
@@ -16,16 +17,18 @@ use crate::server::Observer;
 use crate::strict::Framing;
 use crate::targets::Targets;
 use alula_http::{
-    Answer, Body, BodyMode, Handler, Listing, OwnPage, Request, Response, status_response,
+    Answer, Body, BodyMode, Handler, Leading, Listing, OwnPage, Request, Response, status_response,
 };
 use alula_routing::{
     Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
 };
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -35,6 +38,9 @@ use tracing::{Instrument, Span};
 pub trait Assembly: Send + Sync + 'static {
     /// The handler of a route; asked once for each.
     fn handler(&self, route: &Route) -> Arc<dyn Handler>;
+
+    /// A handler for the files in a directory, with httpd's defaults.
+    fn files(&self, root: &Path) -> Arc<dyn Handler>;
 
     /// The content of an open file from its position on, as something that can be polled.
     fn file_content(&self, file: File, length: u64) -> Body;
@@ -78,7 +84,9 @@ pub(crate) struct Pipeline {
     pub(crate) draining: AtomicBool,
     pub(crate) authenticator: Authenticator,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
-    targets: Targets,
+    pub(crate) targets: Targets,
+    /// The handlers for `XSendFilePath`s.
+    pub(crate) sent_files: Mutex<Vec<(PathBuf, Arc<dyn Handler>)>>,
     next_id: AtomicU64,
 }
 
@@ -111,6 +119,7 @@ impl Pipeline {
             authenticator: Authenticator::default(),
             handlers: RwLock::default(),
             targets: Targets::new(),
+            sent_files: Mutex::default(),
             next_id: AtomicU64::new(u64::from(std::process::id()) << 32),
         }
     }
@@ -443,7 +452,8 @@ impl Pipeline {
                 .request_headers
                 .apply_to_request(&mut headers, &moment);
         }
-        let answer = handler.handle(Request {
+        let wanted = compression::Wanted::new(&found, &method, &mut headers);
+        let request = Request {
             method: head.method,
             version: head.version,
             target,
@@ -456,12 +466,26 @@ impl Pipeline {
             peer: connection.peer.clone(),
             body,
             id,
-        });
-        let mut response = answer.await;
+        };
+        let send_file = route.send_file.as_deref();
+        let again = send_file.map(|settings| (settings, Box::new(without_content(&request))));
+        let mut response = handler.handle(request).await;
+        if let Some((settings, request)) = again {
+            let sent = self.named_file(host, settings, response, request);
+            response = Box::pin(sent).await;
+        }
         if let Some(path) = listed
             && let Some(Listing(listing)) = response.extensions_mut().remove()
         {
             response = listing.page(&|name| self.may_see(host, &found, &path, name, &asker));
+        }
+        if let Some(wanted) = wanted {
+            let body = match std::mem::take(response.body_mut()) {
+                Body::File(file, length) => self.assembly.file_content(file, length),
+                other => other,
+            };
+            *response.body_mut() = body;
+            response = Box::pin(wanted.apply(response, &found)).await;
         }
         Answered {
             response,
@@ -579,9 +603,32 @@ impl Handler for Logged {
         self.inner.body_mode()
     }
 
+    fn lead(&self, path: &Bytes, file: &Path) -> Option<Leading> {
+        let lead = self.span.in_scope(|| self.inner.lead(path, file))?;
+        Some(Box::pin(lead.instrument(self.span.clone())))
+    }
+
     fn handle(&self, request: Request) -> Answer {
         let answer = self.span.in_scope(|| self.inner.handle(request));
         Box::pin(answer.instrument(self.span.clone()))
+    }
+}
+
+/// The same request, as far as a file's answer depends on it.
+fn without_content(request: &Request) -> Request {
+    Request {
+        method: request.method.clone(),
+        version: request.version,
+        target: request.target.clone(),
+        path: request.path.clone(),
+        query: request.query.clone(),
+        headers: request.headers.clone(),
+        file: None,
+        script_name_len: 0,
+        user: request.user.clone(),
+        peer: request.peer.clone(),
+        body: Body::Empty,
+        id: request.id,
     }
 }
 

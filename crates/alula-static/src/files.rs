@@ -10,7 +10,7 @@ use crate::containment::{Refusal, Symlinks};
 use crate::finder::{Finder, Target};
 use crate::found::{Content, Found};
 use crate::listing;
-use crate::mime::Mime;
+use crate::mime::{Described, Mime};
 use crate::sending;
 use alula_config::site::{self, DirectorySlash};
 use alula_http::conditional::{self, Verdict};
@@ -164,7 +164,10 @@ impl Shared {
             return status_response(StatusCode::NOT_FOUND);
         };
         match self.finder.find(file).await {
-            Ok(Target::File(found)) => self.answer(asked, &found, file).await,
+            Ok(Target::File(found)) if self.is_packed(&found) => {
+                self.answer_packed(asked, &found, file).await
+            }
+            Ok(Target::File(found)) => self.answer(asked, &found, &found.described, file).await,
             Ok(Target::Directory) => self.directory(asked, file).await,
             Err(refusal) => refuse(asked.id, refusal, file),
         }
@@ -187,7 +190,13 @@ impl Shared {
     }
 
     /// Answers with a file that exists (RFC 9110 sections 13 and 14).
-    async fn answer(&self, asked: &Asked, found: &Arc<Found>, file: &Path) -> Response {
+    pub(crate) async fn answer(
+        &self,
+        asked: &Asked,
+        found: &Arc<Found>,
+        described: &Described,
+        file: &Path,
+    ) -> Response {
         match conditional::evaluate(&asked.method, &asked.headers, found.validators()) {
             Verdict::Proceed => {}
             Verdict::NotModified => return not_modified(found),
@@ -197,7 +206,7 @@ impl Shared {
             Selection::Whole => None,
             Selection::Part(part) => Some(part),
             Selection::Parts(parts) => {
-                return sending::multipart(self.described(found), found, &parts);
+                return sending::multipart(self.described(found, described), found, &parts);
             }
             Selection::Unsatisfiable => return unsatisfiable(found),
         };
@@ -209,7 +218,7 @@ impl Shared {
                 return refuse(asked.id, refusal, file);
             }
         };
-        let mut response = self.described(found);
+        let mut response = self.described(found, described);
         *response.body_mut() = body;
         let headers = response.headers_mut();
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -231,7 +240,7 @@ impl Shared {
     }
 
     /// What a response says about a file whatever of it it holds.
-    fn described(&self, found: &Found) -> Response {
+    fn described(&self, found: &Found, described: &Described) -> Response {
         let mut response = http::Response::new(Body::empty());
         let headers = response.headers_mut();
         headers.reserve(6);
@@ -244,7 +253,6 @@ impl Shared {
             _ => HeaderValue::from_static("bytes"),
         };
         headers.insert(ACCEPT_RANGES, ranges);
-        let described = &found.described;
         if let Some(media_type) = &described.content_type {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }

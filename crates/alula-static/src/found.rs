@@ -89,6 +89,11 @@ impl Found {
         }
     }
 
+    /// Whether it is not older than another file, in whole seconds: some copies keep no more of a time.
+    pub(crate) fn is_as_new_as(&self, other: &Self) -> bool {
+        date::seconds(self.modified) >= date::seconds(other.modified)
+    }
+
     /// Whether it was found for the same settings. A cache is shared by trees with different types and rules; none
     /// may get what another was allowed.
     pub(crate) fn is_of(&self, mime: &Arc<Mime>) -> bool {

@@ -12,6 +12,7 @@ mod found;
 mod leading;
 mod listing;
 mod mime;
+mod packed;
 mod sending;
 
 pub use cache::FileCache;

@@ -9,6 +9,7 @@ use alula_routing::{Action, FilesRoute, PythonRoute, Route, VirtualHostId};
 use alula_server::Assembly;
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The handler an option of which names the WSGI application.
@@ -118,6 +119,13 @@ impl Assembly for WorkerAssembly {
                 http::StatusCode::INTERNAL_SERVER_ERROR,
             )),
         }
+    }
+
+    fn files(&self, root: &Path) -> Arc<dyn Handler> {
+        Arc::new(Files::new(FilesSettings {
+            cache: self.cache.clone(),
+            ..FilesSettings::new(root)
+        }))
     }
 
     fn file_content(&self, file: File, length: u64) -> Body {

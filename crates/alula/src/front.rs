@@ -1,6 +1,7 @@
 //! The assembly of a front: a worker without Python, for a site that has none.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -85,6 +86,13 @@ impl Assembly for FilesOnly {
                 Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR))
             }
         }
+    }
+
+    fn files(&self, root: &Path) -> Arc<dyn Handler> {
+        Arc::new(Files::new(FilesSettings {
+            cache: self.cache.clone(),
+            ..FilesSettings::new(root)
+        }))
     }
 
     fn file_content(&self, file: File, length: u64) -> Body {

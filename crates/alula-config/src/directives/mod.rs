@@ -27,6 +27,7 @@ mod mime;
 mod mpm;
 mod nearest;
 mod network;
+mod output;
 mod python;
 mod reading;
 mod redirect;
@@ -204,6 +205,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         dir::ENTRIES,
         mime::ENTRIES,
         autoindex::ENTRIES,
+        output::ENTRIES,
         mpm::ENTRIES,
         connection::ENTRIES,
         reading::ENTRIES,

@@ -17,10 +17,13 @@ const BUILT_IN: &[&str] = &[
     "authz_host",
     "authz_user",
     "autoindex",
+    "brotli",
     "core",
+    "deflate",
     "dir",
     "env",
     "expires",
+    "filter",
     "headers",
     "http",
     "log_config",
@@ -30,6 +33,7 @@ const BUILT_IN: &[&str] = &[
     "so",
     "unixd",
     "version",
+    "xsendfile",
 ];
 
 /// What `<IfModule>` may ask for, as seen so far. Names without `_module`.

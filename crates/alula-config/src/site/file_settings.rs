@@ -43,6 +43,8 @@ pub struct FileSettings {
     pub fallback: Option<Switched<String>>,
     /// `FileETag`.
     pub etag: Option<EtagChange>,
+    /// `PrecompressedFiles`.
+    pub precompressed: Option<bool>,
     /// `MaxRanges`, `MaxRangeOverlaps`, `MaxRangeReversals`.
     pub ranges: RangeLimits,
     /// mod_autoindex's directives.
@@ -176,6 +178,7 @@ impl FileSettings {
             (earlier, None) => earlier,
             (earlier, Some(change)) => Some(change.after(earlier)),
         };
+        replace(&mut self.precompressed, &later.precompressed);
         replace(&mut self.ranges.count_max, &later.ranges.count_max);
         replace(&mut self.ranges.overlaps_max, &later.ranges.overlaps_max);
         replace(&mut self.ranges.reversals_max, &later.ranges.reversals_max);

@@ -18,6 +18,8 @@ impl DirectorySettings {
         replace(&mut self.directory_index, &later.directory_index);
         replace(&mut self.default_charset, &later.default_charset);
         self.files.overlay(&later.files);
+        self.compression.overlay(&later.compression);
+        self.send_file.overlay(&later.send_file);
         replace(&mut self.body_bytes_max, &later.body_bytes_max);
         self.environment.extend(later.environment.iter().cloned());
         let documents = later.error_documents.iter();

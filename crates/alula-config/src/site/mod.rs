@@ -17,6 +17,7 @@ mod interpreter;
 mod log;
 mod log_target;
 mod merge;
+mod output;
 mod redirect;
 mod section;
 mod settings;
@@ -42,6 +43,7 @@ pub use log::{
     LogLevelChange, LogLevels, LogPort, LogTime, LogToken, TimeMoment, Which,
 };
 pub use log_target::{LogProgram, LogTarget, Rotation, Syslog};
+pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
 pub use redirect::{Redirect, RedirectFrom};
 pub use section::{Section, SectionPattern};
 pub use settings::{

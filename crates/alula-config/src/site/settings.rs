@@ -4,8 +4,9 @@
 //! defaults off the result.
 
 use super::{
-    Access, AuthenticationSettings, ErrorDocument, Expires, FileSettings, HeaderChange,
-    LogLevelChange, Merging, OrderRules, Origin, PythonPathLine, Redirect, Switched,
+    Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
+    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, PythonPathLine, Redirect,
+    SendFileSettings, Switched,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,12 @@ pub struct DirectorySettings {
     /// What is said about files.
     #[serde(default, skip_serializing_if = "FileSettings::is_default")]
     pub files: FileSettings,
+    /// What is compressed.
+    #[serde(default, skip_serializing_if = "CompressionSettings::is_default")]
+    pub compression: CompressionSettings,
+    /// What applications may have sent.
+    #[serde(default, skip_serializing_if = "SendFileSettings::is_default")]
+    pub send_file: SendFileSettings,
     /// `LimitRequestBody` in bytes; 0 = unlimited.
     pub body_bytes_max: Option<u64>,
     /// `ErrorDocument` by status.
