@@ -22,9 +22,17 @@ def script(tmp_path):
     return path
 
 
-@pytest.fixture
-def server(serve, script):
-    return serve('WSGIScriptAlias /hello "@apps@/hello/app.py"\nWSGIScriptAlias / "@tmp@/edited.py"', workers=2)
+SECOND_INTERPRETER = """
+<Location "/hello">
+    PythonInterpreter second
+</Location>
+"""
+
+
+@pytest.fixture(params=["", SECOND_INTERPRETER], ids=["one interpreter", "two interpreters"])
+def server(serve, script, request):
+    aliases = 'WSGIScriptAlias /hello "@apps@/hello/app.py"\nWSGIScriptAlias / "@tmp@/edited.py"'
+    return serve(request.param + aliases, workers=2)
 
 
 def command(server, *words):

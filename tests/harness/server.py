@@ -18,6 +18,8 @@ from harness import raw, venvs, waiting
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
 STOP_SECONDS = 10
+# `On`: every server of the run answers behind fronts. No application and no client may notice, so every test holds.
+ISOLATION = os.environ.get("ALULA_TEST_ISOLATION")
 # For each process of the server: what leaks without end must fail its own test, not the machine.
 ADDRESS_SPACE_BYTES_MAX = 4 << 30
 
@@ -44,6 +46,8 @@ class Server:
         self.output = self.tmp / "output.log"
         self.config = self.tmp / "httpd.conf"
         lines = PRELUDE + f"StartServers {workers}\n"
+        if ISOLATION and "PythonIsolation" not in config:
+            lines += f"PythonIsolation {ISOLATION}\n"
         if python_home:
             lines += 'PythonHome "@venv@"\n'
         self.config.write_text(self.fill(lines + config), encoding="utf-8")

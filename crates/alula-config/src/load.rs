@@ -105,6 +105,7 @@ pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec
         threads: None,
         requests_max: None,
         max_request_workers: None,
+        isolation: crate::site::Isolation::default(),
         servers: vec![ServerDraft::new(None)],
         python_paths: Vec::new(),
         imports: Vec::new(),

@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// It never fails: what goes wrong becomes a response (and a log line) where it is understood.
 pub type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
+/// Called when work on a request begins; calling it again changes nothing.
+pub type Begun = Arc<dyn Fn() + Send + Sync>;
+
 /// How a handler wants the request's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyMode {
@@ -68,6 +71,13 @@ pub trait Handler: Send + Sync + std::fmt::Debug {
 
     /// Answers the request.
     fn handle(&self, request: Request) -> Answer;
+
+    /// As [`Handler::handle`], and says so when the request is begun: a handler may keep it waiting first, and until then
+    /// another could do it as well.
+    fn handle_when_begun(&self, request: Request, begun: Begun) -> Answer {
+        begun();
+        self.handle(request)
+    }
 }
 
 /// Answers every request with one status and httpd's small page for it.

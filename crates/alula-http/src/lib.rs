@@ -15,5 +15,7 @@ pub mod range;
 mod request;
 
 pub use body::{Body, BodyError, BodyStream};
-pub use handler::{Answer, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler};
+pub use handler::{
+    Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
+};
 pub use request::{OwnPage, Peer, Reason, Request, Response, Scheme, status_response};

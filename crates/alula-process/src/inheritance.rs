@@ -33,7 +33,7 @@ pub(crate) struct Description {
 /// What the child is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
-    Template { preload: bool },
+    Template { preload: bool, interpreter: usize },
     Front { worker: u64, slot: usize },
 }
 
@@ -85,13 +85,20 @@ impl Inheritance {
     }
 
     /// What a worker takes of it. The control socket is its own, not the one inherited.
-    pub(crate) fn seat(self, worker: u64, slot: usize, control: OwnedFd) -> io::Result<WorkerSeat> {
+    pub(crate) fn seat(
+        self,
+        worker: u64,
+        slot: usize,
+        control: OwnedFd,
+        door: Option<OwnedFd>,
+    ) -> io::Result<WorkerSeat> {
         let slot = self.scoreboard.slot(slot);
         slot.set_pid(std::process::id());
         Ok(WorkerSeat {
             worker,
             site: self.site,
             listeners: self.listeners,
+            door,
             log_files: self.log_files,
             control: Control::new(control, slot.clone())?,
             slot,

@@ -22,7 +22,7 @@ use crate::front;
 use crate::inheritance::{Description, Role};
 use crate::listeners::Bound;
 use crate::messages::Channel;
-use crate::plan::SiteText;
+use crate::plan::{GroupPlan, SiteText};
 use crate::privileges::{RunAs, is_root};
 use crate::process::Process;
 use crate::python::{Library, Python, PythonPlan};
@@ -52,6 +52,15 @@ module.main(os.environ.pop('ALULA_TEMPLATE'))
 /// Requests are run a batch at a time, so more blocks of one size are freed together than glibc's default of 7 to
 /// keep without a lock. Read once, when the process starts; the bootstrap takes it out of the application's sight.
 const ALLOCATOR: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=255");
+
+/// What a group is given of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lot {
+    /// Everything: it accepts connections.
+    Accepts,
+    /// No listeners: fronts have them.
+    BehindFronts,
+}
 
 /// What all children of a generation are given.
 #[derive(Debug)]
@@ -115,14 +124,17 @@ impl Belongings {
     /// Executes the site's Python as a template.
     pub(crate) fn start_template(
         &self,
-        name: &str,
+        group: &GroupPlan,
         python: &Python,
         library: &Library,
         plan: &PythonPlan,
+        lot: Lot,
         preload: bool,
     ) -> io::Result<(Channel, Process)> {
         let mut command = Command::new(&python.executable);
-        let title = name.replace(|character: char| character.is_control(), " ");
+        let title = group
+            .name
+            .replace(|character: char| character.is_control(), " ");
         command.args([
             "-X",
             "utf8",
@@ -135,9 +147,15 @@ impl Belongings {
         }
         command.envs(plan.environment.iter().map(|(name, value)| (name, value)));
         command.env("PYTHONUTF8", "1");
+        let role = Role::Template {
+            preload,
+            interpreter: plan.interpreter,
+        };
         self.start(
             command,
-            Role::Template { preload },
+            role,
+            group.run_as.as_ref(),
+            lot,
             |command, description| {
                 command.env(DESCRIPTION_VARIABLE, description);
             },
@@ -145,16 +163,28 @@ impl Belongings {
     }
 
     /// Executes this program again as a front.
-    pub(crate) fn start_front(&self, worker: u64, slot: &Slot) -> io::Result<(Channel, Process)> {
+    pub(crate) fn start_front(
+        &self,
+        group: &GroupPlan,
+        worker: u64,
+        slot: &Slot,
+    ) -> io::Result<(Channel, Process)> {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("alula").arg(front::SUBCOMMAND);
+        let run_as = group.run_as.as_ref();
         let role = Role::Front {
             worker,
             slot: slot.index(),
         };
-        let (channel, process) = self.start(command, role, |command, description| {
-            command.arg(description);
-        })?;
+        let (channel, process) = self.start(
+            command,
+            role,
+            run_as,
+            Lot::Accepts,
+            |command, description| {
+                command.arg(description);
+            },
+        )?;
         slot.set_pid(process.pid.as_raw_nonzero().get().cast_unsigned());
         Ok((channel, process))
     }
@@ -163,11 +193,13 @@ impl Belongings {
         &self,
         mut command: Command,
         role: Role,
+        run_as: Option<&RunAs>,
+        lot: Lot,
         describe: impl FnOnce(&mut Command, String),
     ) -> io::Result<(Channel, Process)> {
         let (channel, control) = Channel::pair()?;
         channel.set_nonblocking()?;
-        let description = self.describe(&control, role);
+        let description = self.describe(&control, role, lot);
         describe(&mut command, serde_json::to_string(&description)?);
         let log = self.error_log.descriptor()?;
         command
@@ -178,7 +210,10 @@ impl Belongings {
 
         let logs = self.log_files.iter().map(|(_, file)| file.as_raw_fd());
         let inherited: Vec<RawFd> = description.descriptors().chain(logs).collect();
-        let run_as = self.run_as.clone();
+        let run_as = run_as
+            .filter(|_| is_root())
+            .or(self.run_as.as_ref())
+            .cloned();
         let prepare = move || {
             for &number in &inherited {
                 // SAFETY: the descriptor outlives this call: in the parent its owner is borrowed until after `spawn`,
@@ -199,14 +234,18 @@ impl Belongings {
         Ok((channel, Process::new(pid, pidfd)))
     }
 
-    fn describe(&self, control: &OwnedFd, role: Role) -> Description {
+    fn describe(&self, control: &OwnedFd, role: Role, lot: Lot) -> Description {
+        let listeners = match lot {
+            Lot::Accepts => &self.listeners[..],
+            Lot::BehindFronts => &[],
+        };
         let listener =
             |bound: &Arc<Bound>| (bound.listener.address, bound.listener.socket.as_raw_fd());
         Description {
             control: control.as_raw_fd(),
             scoreboard: self.scoreboard.descriptor().as_raw_fd(),
             site: self.site.as_raw_fd(),
-            listeners: self.listeners.iter().map(listener).collect(),
+            listeners: listeners.iter().map(listener).collect(),
             logs: self.log_list.as_raw_fd(),
             role,
         }

@@ -1,6 +1,6 @@
 //! What supervisor, templates and workers say to each other, and the socket they say it over.
 //!
-//! One message is one packet (`SOCK_SEQPACKET`), JSON inside, with at most one descriptor beside it. The end of the
+//! One message is one packet (`SOCK_SEQPACKET`), JSON inside, with a descriptor or two beside it. The end of the
 //! stream is a message too: it means that the process at the other end is gone.
 
 use std::io;
@@ -20,10 +20,13 @@ const PACKET_BYTES_MAX: usize = 32 * 1024;
 /// Longest error text that travels in a message. The log has the whole of it already.
 const TEXT_BYTES_MAX: usize = 4 * 1024;
 
+/// How many descriptors travel with one message.
+const DESCRIPTORS_MAX: usize = 2;
+
 /// Supervisor to template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ToTemplate {
-    /// Fork a worker; its control socket is the descriptor beside the message.
+    /// Fork a worker; the descriptors beside the message are its control socket and, behind fronts, its door.
     Fork {
         /// The worker's number, never used twice.
         worker: u64,
@@ -59,6 +62,20 @@ pub(crate) enum FromTemplate {
         worker: u64,
         /// How, as `waitpid` told it.
         status: i32,
+    },
+}
+
+/// Supervisor to front, beside its orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ToFront {
+    /// A worker takes requests; the descriptor beside the message is the way to it.
+    Door {
+        /// The interpreter it works for, by its place in the Site.
+        interpreter: usize,
+        /// Its number.
+        worker: u64,
+        /// Its row in the scoreboard.
+        slot: usize,
     },
 }
 
@@ -102,20 +119,19 @@ impl Channel {
     pub(crate) fn send<M: Serialize>(
         &self,
         message: &M,
-        descriptor: Option<BorrowedFd<'_>>,
+        descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
         let packet = serde_json::to_vec(message)?;
-        self.send_packet(&packet, descriptor)
+        self.send_packet(&packet, descriptors)
     }
 
     pub(crate) fn send_packet(
         &self,
         packet: &[u8],
-        descriptor: Option<BorrowedFd<'_>>,
+        descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let descriptors = descriptor.as_slice();
         if !descriptors.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
@@ -126,23 +142,23 @@ impl Channel {
         Ok(())
     }
 
-    /// The next message and its descriptor, `None` when the other end is closed. `WouldBlock` when non-blocking.
-    pub(crate) fn receive<M: DeserializeOwned>(&self) -> io::Result<Option<(M, Option<OwnedFd>)>> {
+    /// The next message and its descriptors, `None` when the other end is closed. `WouldBlock` when non-blocking.
+    pub(crate) fn receive<M: DeserializeOwned>(&self) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
-        let Some((length, descriptor)) = self.receive_packet(&mut buffer)? else {
+        let Some((length, descriptors)) = self.receive_packet(&mut buffer)? else {
             return Ok(None);
         };
         Ok(Some((
             serde_json::from_slice(&buffer[..length])?,
-            descriptor,
+            descriptors,
         )))
     }
 
     pub(crate) fn receive_packet(
         &self,
         buffer: &mut [u8],
-    ) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    ) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [io::IoSliceMut::new(buffer)];
         let received = rustix::io::retry_on_intr(|| {
@@ -161,13 +177,19 @@ impl Channel {
         if length == 0 {
             return Ok(None);
         }
-        let mut descriptor = None;
+        let mut descriptors = Vec::new();
         for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(mut rights) = message {
-                descriptor = rights.next();
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                descriptors.extend(rights);
             }
         }
-        Ok(Some((length, descriptor)))
+        Ok(Some((length, descriptors)))
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> Self {
+        channel.socket
     }
 }
 
@@ -187,31 +209,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_arrives_with_its_descriptor() {
+    fn a_message_arrives_with_its_descriptors() {
         let (ours, theirs) = Channel::pair().unwrap();
         let theirs = Channel::new(theirs);
         let message = ToTemplate::Fork { worker: 7, slot: 3 };
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        ours.send(&message, Some(writer.as_fd())).unwrap();
+        ours.send(&message, &[writer.as_fd(), writer.as_fd()])
+            .unwrap();
         drop(writer);
 
-        let (received, descriptor) = theirs.receive::<ToTemplate>().unwrap().unwrap();
+        let (received, descriptors) = theirs.receive::<ToTemplate>().unwrap().unwrap();
         assert_eq!(received, message);
-        rustix::io::write(descriptor.unwrap(), b"x").unwrap();
-        assert_eq!(rustix::io::read(&reader, &mut [0; 2]).unwrap(), 1);
+        for descriptor in descriptors {
+            rustix::io::write(descriptor, b"x").unwrap();
+        }
+        assert_eq!(rustix::io::read(&reader, &mut [0; 3]).unwrap(), 2);
     }
 
     #[test]
     fn messages_keep_their_borders() {
         let (ours, theirs) = Channel::pair().unwrap();
         let theirs = Channel::new(theirs);
-        ours.send(&FromTemplate::Loaded, None).unwrap();
+        ours.send(&FromTemplate::Loaded, &[]).unwrap();
         ours.send(
             &FromTemplate::Exited {
                 worker: 1,
                 status: 11,
             },
-            None,
+            &[],
         )
         .unwrap();
         let next = || theirs.receive::<FromTemplate>().unwrap().unwrap().0;
@@ -241,7 +266,7 @@ mod tests {
     fn the_longest_text_fits_into_a_packet() {
         let (ours, theirs) = Channel::pair().unwrap();
         let text = bounded(&"\u{1}\n\"".repeat(TEXT_BYTES_MAX));
-        ours.send(&FromWorker::LoadFailed(text.clone()), None)
+        ours.send(&FromWorker::LoadFailed(text.clone()), &[])
             .unwrap();
         let received = Channel::new(theirs)
             .receive::<FromWorker>()

@@ -32,7 +32,8 @@ pub struct Plan {
     pub run_as: Option<RunAs>,
     /// How long a worker may take to finish what it has when told to (`GracefulShutdownTimeout`). `None`: for ever.
     pub graceful_timeout: Option<Duration>,
-    /// Interpreters, or the one group of fronts.
+    /// The interpreters and the fronts, of which there is one group at most. Fronts alone have the listeners where there
+    /// are any.
     pub groups: Vec<GroupPlan>,
 }
 
@@ -45,6 +46,8 @@ pub struct GroupPlan {
     pub workers: usize,
     /// The Python to run them in; `None` for fronts.
     pub python: Option<PythonPlan>,
+    /// Who they run as, if not as everyone else.
+    pub run_as: Option<RunAs>,
 }
 
 /// The whole Site as JSON. Only an assembly knows its type; for everyone between it is just text to pass on.

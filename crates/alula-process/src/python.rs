@@ -19,6 +19,8 @@ pub use library::LibraryNotFound;
 /// What the configuration says about the interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PythonPlan {
+    /// Which of the Site's interpreters it is, by its place.
+    pub interpreter: usize,
     /// `PythonHome`: a virtualenv or prefix. `None`: `VIRTUAL_ENV`, else `python3` of `PATH`.
     pub home: Option<PathBuf>,
     /// Added to the environment before Python starts.

@@ -7,7 +7,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::MemfdFlags;
@@ -56,7 +59,16 @@ struct SharedRow {
     life: AtomicU32,
     requests_running: AtomicU32,
     connections_open: AtomicU32,
+    _line: [u32; 2],
+    /// Counted up by fronts and down by the worker, so on the cache line that is not the worker's alone.
+    requests_handed_over: AtomicU32,
 }
+
+/// How many requests of one worker can be marked as not begun; more simply are not.
+const WAITING_MARKS: usize = 1024;
+
+/// The size of a row with its marks.
+const ROW_BYTES: usize = size_of::<SharedRow>() + WAITING_MARKS * size_of::<AtomicU64>();
 
 const LIFE_OPEN: u32 = 0;
 const LIFE_STARTING: u32 = 1;
@@ -67,13 +79,15 @@ const LIFE_DRAINING: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Scoreboard {
     mapping: Arc<Mapping>,
+    /// Where to look for an open row first: one that was left just now may still be read by somebody.
+    next: Arc<AtomicUsize>,
 }
 
 impl Scoreboard {
     /// A new table of open rows.
     pub(crate) fn new(rows: usize) -> io::Result<Self> {
         let memory = rustix::fs::memfd_create("alula-scoreboard", MemfdFlags::CLOEXEC)?;
-        rustix::fs::ftruncate(&memory, (rows * size_of::<SharedRow>()) as u64)?;
+        rustix::fs::ftruncate(&memory, (rows * ROW_BYTES) as u64)?;
         Self::map(memory)
     }
 
@@ -81,6 +95,7 @@ impl Scoreboard {
     pub(crate) fn map(memory: OwnedFd) -> io::Result<Self> {
         Ok(Self {
             mapping: Arc::new(Mapping::new(memory)?),
+            next: Arc::default(),
         })
     }
 
@@ -113,11 +128,14 @@ impl Scoreboard {
         self.mapping.memory.as_fd()
     }
 
-    /// Takes the first open row for a worker that is about to start.
+    /// Takes an open row for a worker that is about to start.
     pub(crate) fn seat(&self, worker: u64, generation: u32, group: u32) -> Option<Slot> {
-        let slot = (0..self.mapping.rows)
-            .map(|index| self.slot(index))
+        let rows = self.mapping.rows;
+        let first = self.next.load(Relaxed);
+        let slot = (first..first + rows)
+            .map(|index| self.slot(index % rows))
             .find(|slot| slot.row().state == State::Open)?;
+        self.next.store((slot.index + 1) % rows, Relaxed);
         let shared = slot.shared();
         shared.worker.store(worker, Relaxed);
         shared.started_micros.store(micros_now(), Relaxed);
@@ -128,6 +146,14 @@ impl Scoreboard {
         shared.group.store(group, Relaxed);
         shared.requests_running.store(0, Relaxed);
         shared.connections_open.store(0, Relaxed);
+        shared.requests_handed_over.store(0, Relaxed);
+        for index in 0..WAITING_MARKS {
+            let mark = self.mapping.mark(slot.index, index);
+            // Looked at first, so that a page nobody ever wrote to stays none.
+            if mark.load(Relaxed) != 0 {
+                mark.store(0, Relaxed);
+            }
+        }
         shared.life.store(LIFE_STARTING, Relaxed);
         Some(slot)
     }
@@ -172,6 +198,7 @@ impl Slot {
             requests_running,
             connections_accepted: shared.connections_accepted.load(Relaxed),
             connections_open: shared.connections_open.load(Relaxed),
+            requests_handed_over: shared.requests_handed_over.load(Relaxed),
         }
     }
 
@@ -204,6 +231,52 @@ impl Slot {
         self.shared().connections_open.fetch_sub(1, Relaxed);
     }
 
+    /// How many requests fronts have handed to this worker that are not answered, if it still is this worker and takes
+    /// more.
+    pub(crate) fn load(&self, worker: u64) -> Option<u32> {
+        let shared = self.shared();
+        let serves = shared.life.load(Relaxed) == LIFE_SERVING;
+        (serves && shared.worker.load(Relaxed) == worker)
+            .then(|| shared.requests_handed_over.load(Relaxed))
+    }
+
+    /// Whether this worker sits here still.
+    pub(crate) fn is_of(&self, worker: u64) -> bool {
+        let shared = self.shared();
+        shared.life.load(Relaxed) != LIFE_OPEN && shared.worker.load(Relaxed) == worker
+    }
+
+    /// A front hands a request over.
+    pub(crate) fn handed_over(&self) {
+        self.shared().requests_handed_over.fetch_add(1, AcqRel);
+    }
+
+    /// The request is answered, or did not come to the worker after all.
+    pub(crate) fn handed_back(&self) {
+        let shared = self.shared();
+        // Never below zero: the count of a worker that died may have been reset in between.
+        let _ = shared
+            .requests_handed_over
+            .fetch_update(AcqRel, Relaxed, |count| count.checked_sub(1));
+    }
+
+    /// Where a worker marks a request it has received and not begun; `None` past the bound.
+    pub(crate) fn mark(&self, index: usize) -> Option<WaitingMark> {
+        (index < WAITING_MARKS).then(|| WaitingMark {
+            mapping: Arc::clone(&self.mapping),
+            row: self.index,
+            index,
+        })
+    }
+
+    /// Whether a worker that is gone had received this request and not begun it. `false` when nobody can tell.
+    pub(crate) fn left_waiting(&self, worker: u64, request: u64) -> bool {
+        // The row keeps what its last worker wrote until the next one is seated.
+        let is_marked = (0..WAITING_MARKS)
+            .any(|index| self.mapping.mark(self.index, index).load(Acquire) == request);
+        is_marked && self.shared().worker.load(Relaxed) == worker
+    }
+
     /// The worker accepts connections now.
     pub(crate) fn serving(&self) {
         self.shared().life.store(LIFE_SERVING, Relaxed);
@@ -226,6 +299,26 @@ impl Slot {
 
     fn shared(&self) -> &SharedRow {
         self.mapping.row(self.index)
+    }
+}
+
+/// Tells fronts, should this worker die, that a request of theirs was not begun and can go to another.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingMark {
+    mapping: Arc<Mapping>,
+    row: usize,
+    index: usize,
+}
+
+impl WaitingMark {
+    pub(crate) fn waits(&self, request: u64) {
+        self.mapping
+            .mark(self.row, self.index)
+            .store(request, Release);
+    }
+
+    pub(crate) fn begins(&self) {
+        self.mapping.mark(self.row, self.index).store(0, Release);
     }
 }
 
@@ -254,6 +347,8 @@ pub struct Row {
     pub connections_accepted: u64,
     /// Connections open now.
     pub connections_open: u32,
+    /// Requests handed over by fronts and not answered.
+    pub requests_handed_over: u32,
 }
 
 /// The mapped memory and the descriptor it came from (kept to be passed on).
@@ -285,7 +380,7 @@ impl Mapping {
         Ok(Self {
             memory,
             start,
-            rows: bytes / size_of::<SharedRow>(),
+            rows: bytes / ROW_BYTES,
         })
     }
 
@@ -295,18 +390,26 @@ impl Mapping {
         // zeroes (valid for every field) and is only ever accessed through the atomics in it.
         unsafe { self.start.add(index).as_ref() }
     }
+
+    fn mark(&self, row: usize, index: usize) -> &AtomicU64 {
+        assert!(
+            row < self.rows && index < WAITING_MARKS,
+            "scoreboard mark out of bounds"
+        );
+        // SAFETY: the marks of all rows stand behind the rows (`ROW_BYTES`), aligned because a row's size is a multiple
+        // of theirs; the rest as in `row`.
+        unsafe {
+            let marks = self.start.add(self.rows).cast::<AtomicU64>();
+            marks.add(row * WAITING_MARKS + index).as_ref()
+        }
+    }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: mapped by `new` with this length; rows are only borrowed from `self`, so none is left.
         // A failure leaves the pages mapped, which harms nobody.
-        let _ = unsafe {
-            rustix::mm::munmap(
-                self.start.as_ptr().cast(),
-                self.rows * size_of::<SharedRow>(),
-            )
-        };
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.rows * ROW_BYTES) };
     }
 }
 
@@ -367,5 +470,48 @@ mod tests {
         let again = scoreboard.seat(3, 1, 0).unwrap();
         assert_eq!(again.index(), first.index());
         assert_eq!(again.row().requests_running, 0);
+    }
+
+    #[test]
+    fn a_row_that_was_left_is_not_the_next_to_be_taken() {
+        let scoreboard = Scoreboard::new(3).unwrap();
+        let first = scoreboard.seat(1, 1, 0).unwrap();
+        first.free();
+        assert_ne!(scoreboard.seat(2, 1, 0).unwrap().index(), first.index());
+    }
+
+    #[test]
+    fn a_dead_worker_s_requests_are_told_apart() {
+        let scoreboard = Scoreboard::new(2).unwrap();
+        let slot = scoreboard.seat(7, 1, 0).unwrap();
+        let (begun, waiting) = (slot.mark(0).unwrap(), slot.mark(WAITING_MARKS - 1).unwrap());
+        assert!(slot.mark(WAITING_MARKS).is_none());
+        begun.waits(100);
+        waiting.waits(200);
+        begun.begins();
+        slot.free();
+        assert!(!slot.left_waiting(7, 100));
+        assert!(slot.left_waiting(7, 200));
+        assert!(!slot.left_waiting(8, 200));
+        let again = scoreboard.seat(8, 1, 0).unwrap();
+        assert_ne!(again.index(), slot.index());
+        again.free();
+        assert_eq!(scoreboard.seat(9, 1, 0).unwrap().index(), slot.index());
+        assert!(!slot.left_waiting(7, 200));
+    }
+
+    #[test]
+    fn only_a_worker_that_serves_has_a_load() {
+        let scoreboard = Scoreboard::new(1).unwrap();
+        let slot = scoreboard.seat(7, 1, 0).unwrap();
+        assert_eq!(slot.load(7), None);
+        slot.serving();
+        slot.handed_over();
+        assert_eq!((slot.load(7), slot.load(6)), (Some(1), None));
+        slot.handed_back();
+        slot.handed_back();
+        assert_eq!(slot.load(7), Some(0));
+        slot.draining();
+        assert_eq!((slot.load(7), slot.is_of(7)), (None, true));
     }
 }

@@ -1,13 +1,15 @@
 //! The supervisor: binds, starts, watches, replaces, restarts, stops. It never runs Python and never sees a request.
 //!
-//! One loop that sleeps until a signal comes, somebody says something, or something is due; then every group is tended,
+//! One loop that sleeps until a signal comes, somebody says something, or something is due; then everyone is tended,
 //! whatever it was that woke us. Only what was seen decides, never the order of events.
 
 mod child;
 mod generation;
-mod group;
 mod logs;
+mod pool;
 mod prepare;
+mod succession;
+mod template;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,12 +29,13 @@ use crate::scoreboard::Scoreboard;
 use crate::signals::{Signals, Wish};
 use crate::worker::Order;
 
-use generation::{Generation, Numbering};
-use group::{Farewell, Group};
+use generation::{Farewell, Generation};
 use logs::LogPrograms;
 pub use logs::OpenError;
+use pool::Numbering;
 pub use prepare::Error;
 use prepare::Prepared;
+use succession::Succession;
 
 /// Rows of the scoreboard: all workers, with those that still leave after restarts.
 const WORKERS_MAX: usize = 512;
@@ -56,12 +59,17 @@ pub struct Ready {
     pub addresses: Vec<SocketAddr>,
     /// How many workers there are.
     pub workers: usize,
+    /// How many fronts there are before them.
+    pub fronts: usize,
 }
 
 /// Checks what can be checked of a plan without changing or binding anything: that there is a Python that will do.
 pub fn check(plan: &Plan) -> Result<(), Error> {
-    for python in plan.groups.iter().filter_map(|group| group.python.as_ref()) {
-        crate::python::Python::find(python.home.as_deref(), plan.run_as.as_ref())?;
+    for group in &plan.groups {
+        let run_as = group.run_as.as_ref().or(plan.run_as.as_ref());
+        if let Some(python) = &group.python {
+            crate::python::Python::find(python.home.as_deref(), run_as)?;
+        }
     }
     Ok(())
 }
@@ -137,7 +145,7 @@ struct Supervisor {
     scoreboard: Scoreboard,
     log: ErrorLog,
     log_programs: LogPrograms,
-    groups: Vec<Group>,
+    succession: Succession,
     numbering: Numbering,
     generation: u32,
     phase: Phase,
@@ -161,7 +169,7 @@ impl Supervisor {
             scoreboard: Scoreboard::new(WORKERS_MAX)?,
             log,
             log_programs: LogPrograms::default(),
-            groups: Vec::new(),
+            succession: Succession::default(),
             numbering: Numbering::default(),
             generation: 0,
             phase: Phase::Starting,
@@ -178,7 +186,7 @@ impl Supervisor {
                 self.stop(Order::Now, None);
                 failure = Some(error);
             }
-            if self.phase == Phase::Stopping && self.groups.is_empty() {
+            if self.phase == Phase::Stopping && self.succession.is_over() {
                 return failure.map_or(Ok(()), Err);
             }
             self.sleep()?;
@@ -221,10 +229,8 @@ impl Supervisor {
             }
         };
         let patience = plan.graceful_timeout;
-        let open = self.groups.iter().find_map(|group| group.current());
-        let open = open.map_or_else(Vec::new, |generation| {
-            generation.belongings.listeners().to_vec()
-        });
+        let open = self.succession.current();
+        let open = open.map_or_else(Vec::new, |generation| generation.listeners().to_vec());
         match prepare::prepare(plan, &open, &self.scoreboard, &self.log) {
             Ok(prepared) => {
                 self.log.switch_to(&prepared.error_log);
@@ -239,22 +245,11 @@ impl Supervisor {
         self.generation += 1;
         // The programs of the old configuration end when the last old worker has closed their pipe.
         self.log_programs = prepared.log_programs;
-        let mut plans = prepared.groups.into_iter();
-        // Groups are matched by their place: an interpreter that changes its name is still the same one.
-        let places = self.groups.len().max(plans.len());
-        self.groups.resize_with(places, Group::default);
-        for (group, place) in self.groups.iter_mut().zip(0..) {
-            let incoming = plans.next().map(|(plan, engine)| {
-                Generation::new(
-                    self.generation,
-                    place,
-                    plan,
-                    prepared.belongings.clone(),
-                    engine,
-                )
-            });
-            group.renew(incoming, farewell, now);
-        }
+        let incoming = Generation::new(self.generation, prepared.groups, prepared.belongings);
+        let Some(incoming) = incoming else {
+            return;
+        };
+        self.succession.renew(incoming, farewell, now);
         if self.phase != Phase::Starting {
             self.phase = Phase::Restarting;
         }
@@ -263,58 +258,55 @@ impl Supervisor {
     fn stop(&mut self, order: Order, patience: Option<Duration>) {
         let now = Instant::now();
         self.phase = Phase::Stopping;
-        self.groups
-            .iter_mut()
-            .for_each(|group| group.stop(Farewell { order, patience }, now));
+        self.succession.stop(Farewell { order, patience }, now);
     }
 
     /// Does everything that is due. An error ends the server: it is one that has never been up.
     fn tend(&mut self, host: &mut dyn Host) -> Option<Error> {
         let now = Instant::now();
         self.log_programs.tend(now);
-        for group in &mut self.groups {
-            if let Some(trouble) = group.tend(&mut self.numbering, now) {
-                tracing::error!("the restart is given up, the old workers go on: {trouble}");
-            }
+        if let Some(trouble) = self.succession.tend(&mut self.numbering, now) {
+            tracing::error!("the restart is given up, the old workers go on: {trouble}");
         }
-        // A group that has nobody and shall have nobody.
-        self.groups.retain(|group| !group.is_over());
-        if self.phase == Phase::Starting {
-            for generation in self.groups.iter().filter_map(Group::current) {
-                if let Some(reason) = generation.hopeless() {
-                    return Some(Error::Start {
-                        group: generation.plan.name.clone(),
-                        reason: reason.to_owned(),
-                    });
-                }
-            }
+        if self.phase == Phase::Starting
+            && let Some(generation) = self.succession.current()
+            && let Some((group, reason)) = generation.hopeless()
+        {
+            return Some(Error::Start {
+                group: group.to_owned(),
+                reason: reason.to_owned(),
+            });
         }
         let awaited = matches!(self.phase, Phase::Starting | Phase::Restarting);
-        if awaited && self.groups.iter().all(Group::is_settled) {
+        if awaited && self.succession.is_settled() {
             self.announce(host);
         }
         None
     }
 
     fn announce(&mut self, host: &mut dyn Host) {
-        let serving = || self.groups.iter().filter_map(Group::current);
-        let addresses = serving()
-            .next()
-            .map_or_else(Vec::new, |generation| generation.belongings.addresses());
-        let workers = serving()
-            .map(|generation| generation.count(child::Stage::Ready))
-            .sum();
-        let ready = Ready { addresses, workers };
+        let Some(generation) = self.succession.current() else {
+            return;
+        };
+        let ready = Ready {
+            addresses: generation.addresses(),
+            workers: generation.workers(),
+            fronts: generation.fronts(),
+        };
         let list = ready
             .addresses
             .iter()
             .map(|address| format!("{address}"))
             .collect::<Vec<_>>()
             .join(", ");
-        let generation = self.generation;
+        let (generation, workers) = (self.generation, ready.workers);
+        let fronts = match ready.fronts {
+            0 => String::new(),
+            fronts => format!(" behind {fronts} fronts"),
+        };
         tracing::info!(
             notice = true,
-            "ready: {list} ({workers} workers, generation {generation})"
+            "ready: {list} ({workers} workers{fronts}, generation {generation})"
         );
         if self.phase == Phase::Starting {
             host.ready(&ready);
@@ -329,10 +321,7 @@ impl Supervisor {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     let ending = Ending::new(status);
-                    let ours = self
-                        .groups
-                        .iter_mut()
-                        .any(|group| group.reaped(pid, ending, now))
+                    let ours = self.succession.reaped(pid, ending, now)
                         || self.log_programs.reaped(pid, ending, now);
                     if !ours {
                         tracing::debug!("a stranger (pid {pid}) {ending}");
@@ -346,14 +335,13 @@ impl Supervisor {
 
     fn sleep(&self) -> Result<(), Error> {
         let now = Instant::now();
-        let pending =
-            self.groups.iter().any(|group| group.is_pending(now)) || self.log_programs.is_pending();
+        let pending = self.succession.is_pending(now) || self.log_programs.is_pending();
         let timeout = pending
             .then(|| Timespec::try_from(TICK))
             .transpose()
             .map_err(std::io::Error::other)?;
         let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        let channels = self.groups.iter().flat_map(Group::channels);
+        let channels = self.succession.channels();
         polled.extend(channels.map(|channel| PollFd::new(channel, PollFlags::IN)));
         match rustix::event::poll(&mut polled, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -370,6 +358,6 @@ impl Supervisor {
     }
 
     fn patience(&self) -> Option<Duration> {
-        self.groups.iter().find_map(Group::patience)
+        self.succession.patience()
     }
 }

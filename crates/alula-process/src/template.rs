@@ -58,6 +58,15 @@ impl Inherited {
     pub fn log_files(&self) -> &[LogFile] {
         &self.0.log_files
     }
+
+    /// Which of the Site's interpreters this is, by its place.
+    #[must_use]
+    pub fn interpreter(&self) -> usize {
+        match self.0.role {
+            Role::Template { interpreter, .. } => interpreter,
+            Role::Front { .. } => 0,
+        }
+    }
 }
 
 /// Takes what the supervisor passed on; the text is the value of `ALULA_TEMPLATE`, which the bootstrap hands to
@@ -84,13 +93,13 @@ fn live(
     inheritance: Inheritance,
     application: &mut dyn Application,
 ) -> io::Result<Option<WorkerSeat>> {
-    let Role::Template { preload } = inheritance.role else {
+    let Role::Template { preload, .. } = inheritance.role else {
         return Err(io::Error::other(
             "this process was not started as a template",
         ));
     };
     let control = Channel::new(inheritance.control.try_clone()?);
-    control.send(&load(application, preload), None)?;
+    control.send(&load(application, preload), &[])?;
 
     let mut children = Vec::new();
     loop {
@@ -99,24 +108,28 @@ fn live(
         if !asked {
             continue;
         }
-        let Some((ToTemplate::Fork { worker, slot }, Some(socket))) = control.receive()? else {
+        let Some((ToTemplate::Fork { worker, slot }, descriptors)) = control.receive()? else {
+            return Ok(None);
+        };
+        let mut descriptors = descriptors.into_iter();
+        let (Some(socket), door) = (descriptors.next(), descriptors.next()) else {
             return Ok(None);
         };
         match application.fork() {
             Ok(Forked::Child) => {
                 name_process(c"alula-worker");
-                return inheritance.seat(worker, slot, socket).map(Some);
+                return inheritance.seat(worker, slot, socket, door).map(Some);
             }
             Ok(Forked::Parent(pid)) => {
-                drop(socket);
+                drop((socket, door));
                 let child = Child::new(worker, pid)?;
                 let started = FromTemplate::Started { worker };
-                control.send(&started, Some(child.pidfd.as_fd()))?;
+                control.send(&started, &[child.pidfd.as_fd()])?;
                 children.push(child);
             }
             Err(error) => {
                 let error = bounded(&error.to_string());
-                control.send(&FromTemplate::ForkFailed { worker, error }, None)?;
+                control.send(&FromTemplate::ForkFailed { worker, error }, &[])?;
             }
         }
     }
@@ -184,7 +197,7 @@ fn report_ended(control: &Channel, children: &mut Vec<Child>, ended: &[usize]) {
                 worker: child.worker,
                 status,
             },
-            None,
+            &[],
         );
     }
 }

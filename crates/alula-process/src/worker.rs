@@ -11,9 +11,12 @@ use std::sync::Arc;
 use alula_config::site::LogTarget;
 
 use crate::listeners::Listener;
-use crate::messages::{Channel, FromWorker, bounded};
+use crate::messages::{Channel, FromWorker, ToFront, bounded};
 use crate::plan::SiteText;
 use crate::scoreboard::{Scoreboard, Slot};
+
+/// The longest thing said to a worker.
+const WORD_BYTES_MAX: usize = 256;
 
 /// How a worker is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +52,10 @@ pub struct WorkerSeat {
     pub worker: u64,
     /// The configuration, as the supervisor read it.
     pub site: SiteText,
-    /// The sockets to accept from.
+    /// The sockets to accept from. None behind fronts.
     pub listeners: Vec<Listener>,
+    /// Behind fronts: where they hand over connections (see [`crate::hand_over`]).
+    pub door: Option<OwnedFd>,
     /// The log files of the configuration, open.
     pub log_files: Vec<LogFile>,
     /// Its row in the scoreboard.
@@ -81,21 +86,21 @@ impl Control {
     /// The worker accepts connections from now on.
     pub fn ready(&self) -> io::Result<()> {
         self.slot.serving();
-        self.channel.send(&FromWorker::Ready, None)
+        self.channel.send(&FromWorker::Ready, &[])
     }
 
     /// The application did not import. Say so before [`Control::ready`]: in a restart the old workers then go on, and
     /// otherwise the worker serves its error page.
     pub fn load_failed(&self, error: &str) -> io::Result<()> {
         self.channel
-            .send(&FromWorker::LoadFailed(bounded(error)), None)
+            .send(&FromWorker::LoadFailed(bounded(error)), &[])
     }
 
     /// The worker wants to be replaced, for this reason ("served 1000 requests"). It goes on serving until the order
     /// comes, which is when its replacement is ready.
     pub fn leaving(&self, reason: &str) -> io::Result<()> {
         self.channel
-            .send(&FromWorker::Leaving(bounded(reason)), None)
+            .send(&FromWorker::Leaving(bounded(reason)), &[])
     }
 
     /// To wait for orders; must be called on a tokio runtime.
@@ -107,19 +112,66 @@ impl Control {
         })
     }
 
-    /// The order that has come, if one has. Never blocks. A supervisor that is gone counts as [`Order::Now`].
-    pub fn order(&self) -> io::Result<Option<Order>> {
-        let mut byte = [0];
-        match self.channel.receive_packet(&mut byte) {
-            Ok(Some(_)) if byte[0] == Order::Graceful.byte() => {
-                self.slot.draining();
-                Ok(Some(Order::Graceful))
-            }
-            Ok(_) => Ok(Some(Order::Now)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// The worker takes no more requests: fronts hand theirs to others from now on.
+    pub fn closing(&self) {
+        self.slot.draining();
     }
+
+    /// What the supervisor has said, if anything. Never blocks. One that is gone counts as [`Order::Now`].
+    pub fn heard(&self) -> io::Result<Option<Heard>> {
+        let mut packet = [0; WORD_BYTES_MAX];
+        let (length, descriptors) = match self.channel.receive_packet(&mut packet) {
+            Ok(Some(received)) => received,
+            Ok(None) => return Ok(Some(Heard::Order(Order::Now))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let (
+            Ok(ToFront::Door {
+                interpreter,
+                worker,
+                slot,
+            }),
+            Some(socket),
+        ) = (
+            serde_json::from_slice(&packet[..length]),
+            descriptors.into_iter().next(),
+        ) {
+            return Ok(Some(Heard::Door(Door {
+                interpreter,
+                worker,
+                slot,
+                socket,
+            })));
+        }
+        if packet[0] == Order::Graceful.byte() {
+            self.slot.draining();
+            return Ok(Some(Heard::Order(Order::Graceful)));
+        }
+        Ok(Some(Heard::Order(Order::Now)))
+    }
+}
+
+/// What the supervisor says to a worker.
+#[derive(Debug)]
+pub enum Heard {
+    /// It shall end.
+    Order(Order),
+    /// To a front: there is a worker to hand requests to.
+    Door(Door),
+}
+
+/// The way to a worker behind fronts.
+#[derive(Debug)]
+pub struct Door {
+    /// The interpreter it works for, by its place in the Site.
+    pub interpreter: usize,
+    /// Its number.
+    pub(crate) worker: u64,
+    /// Its row in the scoreboard.
+    pub(crate) slot: usize,
+    /// Connections are sent here.
+    pub(crate) socket: OwnedFd,
 }
 
 impl AsFd for Control {
@@ -140,14 +192,23 @@ impl Orders {
     /// The next order.
     pub async fn next(&self) -> io::Result<Order> {
         loop {
+            if let Heard::Order(order) = self.hear().await? {
+                return Ok(order);
+            }
+        }
+    }
+
+    /// The next thing the supervisor says.
+    pub async fn hear(&self) -> io::Result<Heard> {
+        loop {
             self.readable.readable().await?;
             // `try_io` so that tokio learns when there was nothing to read.
-            let order = self.readable.try_io(tokio::io::Interest::READABLE, || {
+            let heard = self.readable.try_io(tokio::io::Interest::READABLE, || {
                 self.control
-                    .order()?
+                    .heard()?
                     .ok_or_else(|| io::ErrorKind::WouldBlock.into())
             });
-            match order {
+            match heard {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
@@ -172,21 +233,48 @@ mod tests {
     #[test]
     fn orders_arrive_as_given() {
         let (supervisor, control) = control();
-        assert_eq!(control.order().unwrap(), None);
+        let order = || control.heard().unwrap().map(told);
+        assert_eq!(order(), None);
         supervisor
-            .send_packet(&[Order::Graceful.byte()], None)
+            .send_packet(&[Order::Graceful.byte()], &[])
             .unwrap();
-        supervisor.send_packet(&[Order::Now.byte()], None).unwrap();
-        assert_eq!(control.order().unwrap(), Some(Order::Graceful));
-        assert_eq!(control.order().unwrap(), Some(Order::Now));
-        assert_eq!(control.order().unwrap(), None);
+        supervisor.send_packet(&[Order::Now.byte()], &[]).unwrap();
+        assert_eq!(order(), Some(Order::Graceful));
+        assert_eq!(order(), Some(Order::Now));
+        assert_eq!(order(), None);
     }
 
     #[test]
     fn without_a_supervisor_a_worker_leaves_at_once() {
         let (supervisor, control) = control();
         drop(supervisor);
-        assert_eq!(control.order().unwrap(), Some(Order::Now));
+        assert_eq!(control.heard().unwrap().map(told), Some(Order::Now));
+    }
+
+    fn told(heard: Heard) -> Order {
+        match heard {
+            Heard::Order(order) => order,
+            Heard::Door(door) => panic!("{door:?}"),
+        }
+    }
+
+    #[test]
+    fn a_front_is_told_of_workers() {
+        let (supervisor, control) = control();
+        let door = ToFront::Door {
+            interpreter: 1,
+            worker: u64::MAX,
+            slot: 3,
+        };
+        let (_reader, writer) = rustix::pipe::pipe().unwrap();
+        supervisor.send(&door, &[writer.as_fd()]).unwrap();
+        let Some(Heard::Door(heard)) = control.heard().unwrap() else {
+            panic!()
+        };
+        assert_eq!(
+            (heard.interpreter, heard.worker, heard.slot),
+            (1, u64::MAX, 3)
+        );
     }
 
     #[test]
@@ -201,7 +289,7 @@ mod tests {
             let waiting = tokio::spawn(async move { (orders.next().await, orders.next().await) });
             tokio::task::yield_now().await;
             supervisor
-                .send_packet(&[Order::Graceful.byte()], None)
+                .send_packet(&[Order::Graceful.byte()], &[])
                 .unwrap();
             tokio::task::yield_now().await;
             drop(supervisor);

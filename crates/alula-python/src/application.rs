@@ -5,7 +5,7 @@
 use crate::dispatch::{Dispatcher, Job};
 use crate::environ::{PathText, RouteSettings, Template, Words};
 use crate::{django, failure, wsgi};
-use alula_http::{Answer, BodyMode, Handler, Request, Response, status_response};
+use alula_http::{Answer, Begun, BodyMode, Handler, Request, Response, status_response};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
@@ -229,6 +229,9 @@ impl Job {
             // The client left while the request waited for Python.
             return;
         }
+        if let Some(begun) = &self.begun {
+            begun();
+        }
         let call = &self.call;
         let ready = match call.ready(py) {
             Ok(ready) => ready,
@@ -273,7 +276,17 @@ impl Handler for PythonHandler {
     }
 
     fn handle(&self, request: Request) -> Answer {
-        match self.dispatcher.submit(request, &self.call) {
+        self.submit(request, None)
+    }
+
+    fn handle_when_begun(&self, request: Request, begun: Begun) -> Answer {
+        self.submit(request, Some(begun))
+    }
+}
+
+impl PythonHandler {
+    fn submit(&self, request: Request, begun: Option<Begun>) -> Answer {
+        match self.dispatcher.submit(request, &self.call, begun) {
             Ok(answer) => Box::pin(async move {
                 match answer.await {
                     Ok(response) => response,

@@ -99,7 +99,7 @@ fn authentication(settings: &DirectorySettings) -> Option<Basic> {
 
 fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> Action {
     if let Some(list) = python_handlers(settings) {
-        return Action::Python(python(settings, list));
+        return Action::Python(python(settings, list, mappings));
     }
     let root = match mapped {
         Mapped::By { index, .. } => {
@@ -107,13 +107,19 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
             match &mapping.target {
                 // SetHandler None does not undo a WSGIScriptAlias, as in httpd. Nor does default-handler: in httpd it
                 // would send the script's source.
-                MappingTarget::WsgiScript { script, callable } => {
+                MappingTarget::WsgiScript {
+                    script,
+                    callable,
+                    in_main_server,
+                } => {
+                    let interpreter = mappings.interpreters.find(settings, *in_main_server);
                     let url = String::from_utf8_lossy(&mapping.url);
                     return Action::Wsgi(WsgiRoute {
                         script: script.clone(),
                         script_name: url.trim_end_matches('/').to_owned(),
                         callable: callable.clone(),
                         debug: settings.python.debug == Some(true),
+                        interpreter: interpreter.to_owned(),
                     });
                 }
                 MappingTarget::Files(root) => PathBuf::from(root),
@@ -167,7 +173,8 @@ fn fixed_directory(template: &str) -> &str {
     }
 }
 
-fn python(settings: &DirectorySettings, list: &HandlerList) -> PythonRoute {
+fn python(settings: &DirectorySettings, list: &HandlerList, mappings: &Mappings) -> PythonRoute {
+    let interpreter = mappings.interpreters.find(settings, list.in_main_server);
     let options = settings.python.options();
     let root = options.iter().find(|(key, _)| key == "django.root");
     PythonRoute {
@@ -175,6 +182,7 @@ fn python(settings: &DirectorySettings, list: &HandlerList) -> PythonRoute {
         debug: settings.python.debug == Some(true),
         django_root: root.map(|(_, root)| root.clone()),
         location: list.location.clone(),
+        interpreter: interpreter.to_owned(),
         options,
     }
 }

@@ -21,7 +21,7 @@ mod virtual_host;
 pub use headers::{HeaderChanges, Moment};
 pub use redirect::{Redirected, Redirects};
 pub use route::{
-    Access, Action, Basic, FilesRoute, Found, PythonRoute, Route, RouteId, Verdict, VirtualHostId,
-    WsgiRoute,
+    Access, Action, Basic, FilesRoute, Found, Program, PythonDefinition, PythonRoute, Route,
+    RouteId, Verdict, VirtualHostId, WsgiRoute,
 };
 pub use table::RouteTable;

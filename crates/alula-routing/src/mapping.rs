@@ -3,7 +3,7 @@
 //! Prefixes fit on a segment border, repeated slashes counting as one. The first that fits wins, not the longest.
 
 use crate::substitution::expand;
-use alula_config::site::{MappingTarget, UrlMapping, VirtualHost};
+use alula_config::site::{InterpreterNames, MappingTarget, UrlMapping, VirtualHost};
 use alula_config::{Site, regex_bytes};
 use regex::bytes::Regex;
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub(crate) struct Mappings {
     pub document_root: Option<PathBuf>,
     /// `TypesConfig`, for the files.
     pub media_types: Arc<BTreeMap<String, String>>,
+    /// Whose Python answers where nothing names one.
+    pub interpreters: InterpreterNames,
 }
 
 /// One `Alias`, `AliasMatch` or `WSGIScriptAlias`.
@@ -56,6 +58,7 @@ impl Mappings {
             mappings: server.url_map.iter().map(compile).collect(),
             document_root: server.document_root.clone(),
             media_types: site.media_types.clone(),
+            interpreters: server.interpreters.clone(),
         }
     }
 

@@ -9,6 +9,7 @@ use alula_config::site::{
     HandlerName, LogLevelChange, OrderRules, Outcome, Satisfy, SendFileSettings,
 };
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,6 +85,53 @@ pub enum Action {
     Status(StatusCode),
 }
 
+/// What there is to know of a route to run its Python: all that a worker behind fronts is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonDefinition {
+    /// The virtual host, by its id.
+    pub virtual_host: usize,
+    /// [`Route::environment`].
+    pub environment: Vec<(String, String)>,
+    /// What is run.
+    pub program: Program,
+    /// [`Route::log_level`].
+    pub log_level: Option<LogLevelChange>,
+}
+
+/// What Python runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Program {
+    /// A `PythonHandler`.
+    Handler(PythonRoute),
+    /// A WSGI script.
+    Script(WsgiRoute),
+}
+
+impl PythonDefinition {
+    /// Of a route that runs Python.
+    pub fn of(route: &Route) -> Option<Self> {
+        let program = match &route.action {
+            Action::Python(python) => Program::Handler(python.clone()),
+            Action::Wsgi(wsgi) => Program::Script(wsgi.clone()),
+            Action::Files(_) | Action::Status(_) => return None,
+        };
+        Some(Self {
+            virtual_host: route.virtual_host.0,
+            environment: route.environment.to_vec(),
+            program,
+            log_level: route.log_level.clone(),
+        })
+    }
+
+    /// The interpreter it runs in.
+    pub fn interpreter(&self) -> &str {
+        match &self.program {
+            Program::Handler(python) => &python.interpreter,
+            Program::Script(wsgi) => &wsgi.interpreter,
+        }
+    }
+}
+
 /// How files are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesRoute {
@@ -102,7 +150,7 @@ pub struct FilesRoute {
 }
 
 /// A `PythonHandler`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonRoute {
     /// Called in turn while each returns `OK`. Never empty.
     pub handlers: Vec<HandlerName>,
@@ -114,10 +162,12 @@ pub struct PythonRoute {
     pub django_root: Option<String>,
     /// The `<Location>` the handler stands in.
     pub location: Option<String>,
+    /// The interpreter it runs in.
+    pub interpreter: String,
 }
 
 /// A `WSGIScriptAlias`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WsgiRoute {
     /// The file.
     pub script: PathBuf,
@@ -127,6 +177,8 @@ pub struct WsgiRoute {
     pub callable: String,
     /// `PythonDebug`.
     pub debug: bool,
+    /// The interpreter it runs in.
+    pub interpreter: String,
 }
 
 /// Who may see a route.

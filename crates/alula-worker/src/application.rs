@@ -2,33 +2,48 @@
 
 use crate::assembly;
 use alula_config::Site;
+use alula_config::site::Interpreter;
 use alula_process::template::{Application, Forked, LoadError};
 use alula_python::{ApplicationSpec, Applications};
-use alula_routing::RouteTable;
+use alula_routing::{PythonDefinition, RouteTable};
 use pyo3::prelude::*;
 use std::io;
 
 /// The applications of a site's interpreter.
 pub(crate) struct SiteApplication<'py, 'site> {
     py: Python<'py>,
-    site: &'site Site,
+    interpreter: Option<&'site Interpreter>,
     specs: Vec<ApplicationSpec>,
     applications: Applications,
 }
 
 impl<'py, 'site> SiteApplication<'py, 'site> {
-    pub(crate) fn new(py: Python<'py>, site: &'site Site, routes: &RouteTable) -> Self {
+    /// Of the interpreter at this place among the site's; a lone one runs whatever the site has.
+    pub(crate) fn new(
+        py: Python<'py>,
+        site: &'site Site,
+        interpreter: usize,
+        routes: &RouteTable,
+    ) -> Self {
+        let lone = site.interpreters.len() == 1;
+        let interpreter = site.interpreters.get(interpreter);
+        let is_ours = |definition: &PythonDefinition| {
+            lone || interpreter.is_some_and(|ours| ours.name == definition.interpreter())
+        };
         let mut specs = Vec::new();
-        for route in routes.routes() {
-            if let Some(spec) = assembly::application_spec(&route)
-                && !specs.contains(&spec)
-            {
+        let routes = routes.routes();
+        let definitions = routes
+            .iter()
+            .filter_map(|route| PythonDefinition::of(route));
+        for definition in definitions.filter(is_ours) {
+            let spec = assembly::application_spec(&definition);
+            if !specs.contains(&spec) {
                 specs.push(spec);
             }
         }
         Self {
             py,
-            site,
+            interpreter,
             specs,
             applications: Applications::default(),
         }
@@ -36,7 +51,7 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
 
     /// Streams, `sys.path`, `PythonImport`: all that comes before the applications.
     pub(crate) fn prepare(&self) -> PyResult<()> {
-        let Some(interpreter) = &self.site.interpreter else {
+        let Some(interpreter) = self.interpreter else {
             return Ok(());
         };
         let paths: Vec<(String, String)> = interpreter

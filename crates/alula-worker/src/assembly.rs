@@ -1,11 +1,11 @@
 //! From routes to handlers: which application a Python route names, which tree a file route serves.
 
 use alula_config::Site;
-use alula_config::site::VirtualHost;
+use alula_config::site::{LogLevelChange, VirtualHost};
 use alula_http::{Body, Handler};
 use alula_process::error_log::ErrorLogs;
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
-use alula_routing::{Action, FilesRoute, PythonRoute, Route, VirtualHostId};
+use alula_routing::{Action, FilesRoute, Program, PythonDefinition, PythonRoute, Route};
 use alula_server::Assembly;
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use std::fs::File;
@@ -17,15 +17,14 @@ const WSGI_HANDLER: &str = "alula.handlers.wsgi";
 /// That option: `module:callable`, or mod_python's `module::callable`.
 const WSGI_OPTIONS: [&str; 2] = ["wsgi.application", "mod_python.wsgi.application"];
 
-/// The application a route runs, if it runs one.
-pub(crate) fn application_spec(route: &Route) -> Option<ApplicationSpec> {
-    match &route.action {
-        Action::Python(python) => Some(python_spec(python)),
-        Action::Wsgi(wsgi) => Some(ApplicationSpec::WsgiScript {
+/// The application that is to be loaded.
+pub(crate) fn application_spec(definition: &PythonDefinition) -> ApplicationSpec {
+    match &definition.program {
+        Program::Handler(python) => python_spec(python),
+        Program::Script(wsgi) => ApplicationSpec::WsgiScript {
             path: wsgi.script.to_string_lossy().into_owned(),
             callable: wsgi.callable.clone(),
-        }),
-        Action::Files(_) | Action::Status(_) => None,
+        },
     }
 }
 
@@ -53,72 +52,91 @@ fn python_spec(python: &PythonRoute) -> ApplicationSpec {
     }
 }
 
-/// The handlers of a worker.
-pub(crate) struct WorkerAssembly {
+/// Makes handlers for what a worker's Python runs.
+pub(crate) struct PythonAssembly {
     python: Handlers,
     hosts: Vec<VirtualHost>,
-    cache: FileCache,
     multiprocess: bool,
     logs: ErrorLogs,
 }
 
-impl WorkerAssembly {
+impl PythonAssembly {
     pub(crate) fn new(site: &Site, python: Handlers, workers: usize, logs: ErrorLogs) -> Self {
         Self {
             python,
             hosts: site.servers().cloned().collect(),
-            cache: FileCache::default(),
             multiprocess: workers > 1,
             logs,
         }
     }
 
-    /// What a route's requests happen in, also outside the loop.
-    fn span(&self, route: &Route) -> Option<tracing::Span> {
-        self.log(route)
-            .or_else(|| self.logs.host_span(route.virtual_host.0))
+    /// What a section's `LogLevel` changes for the requests in it.
+    fn section_span(&self, host: usize, change: Option<&LogLevelChange>) -> Option<tracing::Span> {
+        Some(self.logs.section_span(host, change?))
     }
 
-    fn python(&self, route: &Route, debug: bool, script: Option<String>) -> Option<RouteSettings> {
-        let VirtualHostId(index) = route.virtual_host;
-        let host = self.hosts.get(index)?;
-        Some(RouteSettings {
-            application: application_spec(route)?,
+    /// `None` when there is no such virtual host.
+    pub(crate) fn handler(&self, definition: PythonDefinition) -> Option<Arc<dyn Handler>> {
+        let host = self.hosts.get(definition.virtual_host)?;
+        let application = application_spec(&definition);
+        let (debug, script_file) = match &definition.program {
+            Program::Handler(python) => (python.debug, None),
+            Program::Script(wsgi) => (wsgi.debug, Some(text(&wsgi.script))),
+        };
+        // What its requests happen in, also outside the loop.
+        let log = self
+            .section_span(definition.virtual_host, definition.log_level.as_ref())
+            .or_else(|| self.logs.host_span(definition.virtual_host));
+        Some(self.python.handler(RouteSettings {
+            application,
             debug,
-            environment: route.environment.to_vec(),
+            environment: definition.environment,
             server_name: host.server_name.clone().unwrap_or_default(),
             server_port: host.port,
             server_admin: host.server_admin.clone(),
-            document_root: host
-                .document_root
-                .as_ref()
-                .map(|root| root.to_string_lossy().into_owned()),
-            script_file: script,
+            document_root: host.document_root.as_deref().map(text),
+            script_file,
             multiprocess: self.multiprocess,
-            log: self.span(route).unwrap_or_else(tracing::Span::none),
-        })
+            log: log.unwrap_or_else(tracing::Span::none),
+        }))
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The handlers of a worker that accepts connections itself.
+pub(crate) struct WorkerAssembly {
+    python: PythonAssembly,
+    cache: FileCache,
+}
+
+impl WorkerAssembly {
+    pub(crate) fn new(python: PythonAssembly) -> Self {
+        Self {
+            python,
+            cache: FileCache::default(),
+        }
     }
 }
 
 impl Assembly for WorkerAssembly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
-        let settings = match &route.action {
+        let handler = match &route.action {
             Action::Files(files) => {
                 return Arc::new(Files::new(files_settings(files, &self.cache)));
             }
             Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
-            Action::Python(python) => self.python(route, python.debug, None),
-            Action::Wsgi(wsgi) => {
-                let script = wsgi.script.to_string_lossy().into_owned();
-                self.python(route, wsgi.debug, Some(script))
+            Action::Python(_) | Action::Wsgi(_) => {
+                PythonDefinition::of(route).and_then(|definition| self.python.handler(definition))
             }
         };
-        match settings {
-            Some(settings) => self.python.handler(settings),
-            None => Arc::new(alula_http::StatusHandler(
+        handler.unwrap_or_else(|| {
+            Arc::new(alula_http::StatusHandler(
                 http::StatusCode::INTERNAL_SERVER_ERROR,
-            )),
-        }
+            ))
+        })
     }
 
     fn files(&self, root: &Path) -> Arc<dyn Handler> {
@@ -133,8 +151,8 @@ impl Assembly for WorkerAssembly {
     }
 
     fn log(&self, route: &Route) -> Option<tracing::Span> {
-        let change = route.log_level.as_ref()?;
-        Some(self.logs.section_span(route.virtual_host.0, change))
+        self.python
+            .section_span(route.virtual_host.0, route.log_level.as_ref())
     }
 }
 

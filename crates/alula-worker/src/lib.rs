@@ -5,6 +5,8 @@
 
 mod application;
 mod assembly;
+mod counter;
+mod reception;
 mod worker;
 
 use alula_config::Site;
@@ -25,14 +27,15 @@ fn main(py: Python<'_>, description: &str) -> PyResult<()> {
         .map_err(failed)?
         .install();
     alula_server::fix_time_zone();
+    let interpreter = inherited.interpreter();
     let routes = RouteTable::new(&site);
-    let mut application = application::SiteApplication::new(py, &site, &routes);
+    let mut application = application::SiteApplication::new(py, &site, interpreter, &routes);
     application.prepare()?;
     let Some(seat) = template::run(inherited, &mut application).map_err(failed)? else {
         return Ok(());
     };
     let applications = application.into_applications();
-    worker::run(py, &site, routes, applications, seat, logs)
+    worker::run(py, &site, interpreter, routes, applications, seat, &logs)
 }
 
 /// The `_alula` module.

@@ -1,4 +1,4 @@
-//! The assembly of a front: a worker without Python, for a site that has none.
+//! The assembly of a front: a worker without Python, before the interpreters of a site or for a site that has none.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alula_config::Site;
 use alula_http::{Body, Handler, StatusHandler};
 use alula_process::error_log::{ErrorLog, ErrorLogs};
-use alula_process::{Control, Order, Slot, WorkerSeat, front};
-use alula_routing::{Action, FilesRoute, Route, RouteTable};
+use alula_process::hand_over::Doors;
+use alula_process::{Control, Heard, Order, Orders, Slot, Turns, WorkerSeat, front};
+use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use anyhow::Result;
@@ -37,18 +38,19 @@ async fn serve(site: Site, seat: WorkerSeat, logs: ErrorLogs) -> Result<()> {
             log: logs.host_span(host),
             ..HostSettings::from(server)
         });
+    let names = site.interpreters.iter().map(|python| python.name.clone());
+    let doors = Doors::new(names.collect(), seat.scoreboard.clone());
+    // Requests wear out Python, not fronts: before interpreters it is their workers that are replaced.
+    let requests_max = match site.interpreters.as_slice() {
+        [] => site.processes.requests_max,
+        _ => 0,
+    };
+    let turns = Turns::new(seat.slot.clone(), seat.scoreboard, None);
     let server = Server::new(
         RouteTable::new(&site),
         hosts.collect(),
-        Box::new(FilesOnly {
-            cache: FileCache::default(),
-            logs,
-        }),
-        Arc::new(Counter::new(
-            seat.slot,
-            &control,
-            site.processes.requests_max,
-        )),
+        Box::new(FrontAssembly::new(&site, doors.clone(), logs)),
+        Arc::new(Counter::new(seat.slot, turns, &control, requests_max)),
         log_files.map(|log| (log.target, log.file)).collect(),
     );
     server.serve(
@@ -59,32 +61,72 @@ async fn serve(site: Site, seat: WorkerSeat, logs: ErrorLogs) -> Result<()> {
     )?;
     let orders = control.orders()?;
     control.ready()?;
-    if orders.next().await? == Order::Graceful {
+    if next_order(&orders, &doors).await? == Order::Graceful {
         tokio::select! {
             () = server.drain() => {}
             // A second order can only be to leave at once.
-            order = orders.next() => drop(order?),
+            order = next_order(&orders, &doors) => drop(order?),
         }
     }
     server.flush_logs();
     Ok(())
 }
 
-/// Files and statuses: all that a site without Python can lead to.
-struct FilesOnly {
+/// The next order; what is said of workers meanwhile is heeded.
+async fn next_order(orders: &Orders, doors: &Arc<Doors>) -> std::io::Result<Order> {
+    loop {
+        match orders.hear().await? {
+            Heard::Order(order) => return Ok(order),
+            Heard::Door(door) => doors.open(door),
+        }
+    }
+}
+
+/// Files and statuses here; Python behind the doors.
+struct FrontAssembly {
     cache: FileCache,
+    doors: Arc<Doors>,
+    /// The interpreters' names, by their places.
+    interpreters: Vec<String>,
     logs: ErrorLogs,
 }
 
-impl Assembly for FilesOnly {
+impl FrontAssembly {
+    fn new(site: &Site, doors: Arc<Doors>, logs: ErrorLogs) -> Self {
+        let names = site.interpreters.iter().map(|python| python.name.clone());
+        Self {
+            cache: FileCache::default(),
+            doors,
+            interpreters: names.collect(),
+            logs,
+        }
+    }
+
+    /// `None` where no interpreter of that name was started.
+    fn python(&self, route: &Route) -> Option<Arc<dyn Handler>> {
+        let definition = PythonDefinition::of(route)?;
+        let name = definition.interpreter();
+        let place = self.interpreters.iter().position(|known| known == name);
+        // A lone interpreter runs whatever the site has, as it does without fronts.
+        let place = place.or_else(|| (self.interpreters.len() == 1).then_some(0));
+        if place.is_none() {
+            tracing::error!(
+                "no process runs the interpreter {name:?}; its requests are answered 500"
+            );
+        }
+        let definition = serde_json::to_vec(&definition).ok()?;
+        Some(self.doors.handler(place?, definition))
+    }
+}
+
+impl Assembly for FrontAssembly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
         match &route.action {
             Action::Files(files) => Arc::new(Files::new(self.settings(files))),
             Action::Status(status) => Arc::new(StatusHandler(*status)),
-            // A site that has an interpreter has no fronts.
-            Action::Python(_) | Action::Wsgi(_) => {
+            Action::Python(_) | Action::Wsgi(_) => self.python(route).unwrap_or_else(|| {
                 Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR))
-            }
+            }),
         }
     }
 
@@ -105,7 +147,7 @@ impl Assembly for FilesOnly {
     }
 }
 
-impl FilesOnly {
+impl FrontAssembly {
     fn settings(&self, files: &FilesRoute) -> FilesSettings {
         FilesSettings {
             root: files.root.clone(),
@@ -126,6 +168,7 @@ impl FilesOnly {
 /// Counts in the scoreboard, and asks for a replacement when the front has served its share.
 struct Counter {
     slot: Slot,
+    turns: Turns,
     control: Control,
     requests: AtomicU64,
     /// 0 for no limit.
@@ -133,10 +176,11 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(slot: Slot, control: &Control, requests_max: u64) -> Self {
+    fn new(slot: Slot, turns: Turns, control: &Control, requests_max: u64) -> Self {
         let (control, requests) = (control.clone(), AtomicU64::new(0));
         Self {
             slot,
+            turns,
             control,
             requests,
             requests_max,
@@ -145,6 +189,10 @@ impl Counter {
 }
 
 impl Observer for Counter {
+    fn may_accept(&self) -> bool {
+        self.turns.may_accept(0)
+    }
+
     fn connection_opened(&self) {
         self.slot.connection_opened();
     }

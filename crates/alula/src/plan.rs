@@ -39,37 +39,51 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
             .collect(),
         run_as: RunAs::find(site.user.as_deref(), site.group.as_deref())?,
         graceful_timeout: None,
-        groups: vec![group(site, overrides)],
+        groups: groups(site, overrides),
     })
 }
 
-fn group(site: &Site, overrides: Overrides) -> GroupPlan {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = site
-        .processes
-        .workers
-        .map_or_else(cores, |workers| workers as usize);
-    GroupPlan {
-        name: site
-            .interpreter
-            .as_ref()
-            .map_or_else(|| "front".to_owned(), |python| python.name.clone()),
-        workers: if overrides.one_worker {
-            1
-        } else {
-            workers.max(1)
-        },
-        python: site.interpreter.as_ref().map(python),
+/// The interpreters; fronts before them unless there is a lone one; fronts alone when there is none.
+fn groups(site: &Site, overrides: Overrides) -> Vec<GroupPlan> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = |wanted: Option<u32>| match wanted {
+        _ if overrides.one_worker => 1,
+        Some(workers) => (workers as usize).max(1),
+        None => cores,
+    };
+    let interpreters = site.interpreters.iter().zip(0..);
+    let mut groups: Vec<GroupPlan> = interpreters
+        .map(|(interpreter, place)| GroupPlan {
+            name: interpreter.name.clone(),
+            workers: count(interpreter.workers),
+            python: Some(python(interpreter, place)),
+            run_as: None,
+        })
+        .collect();
+    if site.has_fronts() {
+        let wanted = match groups.as_slice() {
+            [] => site.processes.workers,
+            // They only pass on: more than cores would just be more.
+            _ => None,
+        };
+        groups.push(GroupPlan {
+            name: "front".to_owned(),
+            workers: count(wanted),
+            python: None,
+            run_as: None,
+        });
     }
+    groups
 }
 
-fn python(interpreter: &Interpreter) -> PythonPlan {
+fn python(interpreter: &Interpreter, place: usize) -> PythonPlan {
     let pair = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
     let mut environment: Vec<_> = interpreter.environment.iter().map(pair).collect();
     if let Some(settings) = &interpreter.django_settings {
         environment.push(("DJANGO_SETTINGS_MODULE".into(), settings.into()));
     }
     PythonPlan {
+        interpreter: place,
         home: interpreter.home.clone(),
         environment,
         preload: interpreter.preload,

@@ -5,7 +5,7 @@
 
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
 use crate::site::draft::DjangoRoot;
-use crate::site::{HandlerList, HandlerName, Import, PythonPathLine};
+use crate::site::{HandlerList, HandlerName, Import, Isolation, PythonPathLine};
 use crate::syntax::lexer::Word;
 
 #[rustfmt::skip]
@@ -40,12 +40,20 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "PythonInterpreter", args: Arity::exactly(1), syntax: "name", contexts: Contexts::EVERYWHERE,
         default: "the virtual host's ServerName, main_interpreter in the main server", apply: Apply::Run(python_interpreter),
-        doc: "Names the interpreter. A configuration can have one for now.",
+        doc: "Names the Python world that answers here: processes of its own, with their own `sys.path`, `os.environ`, Python and \
+              size. The same name means the same processes. Where nothing names one, a virtual host that inherits its handler from the \
+              main server shares `main_interpreter`, unless it sets another `DJANGO_SETTINGS_MODULE` or `PythonHome`.",
     },
     Entry {
         name: "PythonHome", args: Arity::exactly(1), syntax: "directory", contexts: Contexts::EVERYWHERE,
         default: "VIRTUAL_ENV, else python3 of PATH", apply: Apply::Run(python_home),
         doc: "The virtualenv, or the prefix, whose Python runs the interpreter. Alula's own.",
+    },
+    Entry {
+        name: "PythonIsolation", args: Arity::exactly(1), syntax: "Auto | On | Off", contexts: Contexts::SERVER,
+        default: "Auto", apply: Apply::Run(python_isolation),
+        doc: "Whether a lone interpreter answers behind fronts, as several do. Behind fronts a worker that dies costs the one request \
+              it was running (502) and no connection; each request costs a few microseconds more. Alula's own.",
     },
     Entry {
         name: "PythonImport", args: Arity::exactly(2), syntax: "module[::function] interpreter", contexts: Contexts::SERVERS,
@@ -73,6 +81,7 @@ fn python_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     }
     let (location, directory) = (scope.location(), scope.directory());
     let origin = scope.origin(args.name.span);
+    let in_main_server = scope.server == 0;
     let list = scope
         .settings()
         .python
@@ -81,6 +90,7 @@ fn python_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
             handlers: Vec::new(),
             location,
             directory,
+            in_main_server,
             origin,
         });
     list.handlers.extend(handlers);
@@ -198,6 +208,16 @@ fn python_interpreter(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     }
     let origin = scope.origin(args.name.span);
     scope.settings().python.interpreter = Some((args.text(), origin));
+    Ok(())
+}
+
+fn python_isolation(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.draft.isolation = match args.text().to_ascii_lowercase().as_str() {
+        "auto" => Isolation::Auto,
+        "on" => Isolation::On,
+        "off" => Isolation::Off,
+        _ => return Err(Problem::at(args.first(), "must be Auto, On or Off")),
+    };
     Ok(())
 }
 

@@ -57,7 +57,11 @@ fn wsgi_script_alias(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
         scope.warn(file.span, message, None);
     }
     let origin = scope.origin(args.name.span);
-    let target = MappingTarget::WsgiScript { script, callable };
+    let target = MappingTarget::WsgiScript {
+        script,
+        callable,
+        in_main_server: scope.server == 0,
+    };
     scope.server().url_map.push(UrlMapping {
         url: url.text.clone(),
         target,

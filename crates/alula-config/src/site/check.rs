@@ -12,7 +12,7 @@ pub(super) fn check(
     draft: &mut Draft,
     servers: &[VirtualHost],
     listeners: &[Listener],
-    interpreter: Option<&Interpreter>,
+    interpreters: &[Interpreter],
 ) {
     django_roots(draft, servers);
     debug_beside_public_listener(draft, listeners);
@@ -20,8 +20,10 @@ pub(super) fn check(
     ports_without_listener(draft, servers, listeners);
     users_without_authentication(draft, servers);
     satisfied_by_everybody(draft, servers);
-    if let Some(module) = interpreter.and_then(|interpreter| interpreter.django_settings.clone()) {
-        project_directory_on_path(draft, &module);
+    for interpreter in interpreters {
+        if let Some(module) = &interpreter.django_settings {
+            project_directory_on_path(draft, module);
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! A site while it is being read: what was written, before servers inherit and defaults apply.
 
 use super::{
-    Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Import, LogFormat,
-    LogLevelChange, LogTarget, PythonPathLine, Redirect, Section, SectionPattern, UrlMapping,
-    VirtualHostAddress,
+    Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Import, Isolation,
+    LogFormat, LogLevelChange, LogTarget, PythonPathLine, Redirect, Section, SectionPattern,
+    UrlMapping, VirtualHostAddress,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Files, LoadOptions};
@@ -29,6 +29,7 @@ pub(crate) struct Draft<'a> {
     pub threads: Option<u32>,
     pub requests_max: Option<u64>,
     pub max_request_workers: Option<u32>,
+    pub isolation: Isolation,
     /// The main server, then the virtual hosts.
     pub servers: Vec<ServerDraft>,
     /// In file order.

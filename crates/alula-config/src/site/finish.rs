@@ -2,10 +2,10 @@
 
 use super::draft::{AccessLogDraft, Draft, ServerDraft};
 use super::{
-    AccessLog, Connection, Listener, LogFormat, LogTarget, MappingTarget, Processes, Site,
-    UrlMapping, VirtualHost, VirtualHostAddress,
+    AccessLog, Connection, InterpreterNames, Listener, LogFormat, LogTarget, MappingTarget,
+    Processes, Site, UrlMapping, VirtualHost, VirtualHostAddress,
 };
-use super::{check, uses};
+use super::{check, interpreters, uses};
 use crate::diagnostic::Severity;
 use crate::directives::{parse_log_format, predefined_log_format};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -25,9 +25,15 @@ pub(crate) fn finish(draft: &mut Draft) -> Site {
         built.push(next);
     }
     draft.servers = servers;
-    let requests_max = draft.requests_max.unwrap_or(0);
-    let interpreter = uses::interpreter(draft, &built, requests_max);
-    check::check(draft, &built, &listeners, interpreter.as_ref());
+    let processes = Processes {
+        workers: draft.workers,
+        threads: draft.threads.unwrap_or(THREADS_DEFAULT),
+        requests_max: draft.requests_max.unwrap_or(0),
+        max_request_workers: draft.max_request_workers,
+    };
+    let uses = uses::find(&built, &listeners);
+    let interpreters = interpreters::interpreters(draft, uses, &processes);
+    check::check(draft, &built, &listeners, &interpreters);
     let virtual_hosts = built.split_off(1);
     let main_server = built.remove(0);
     Site {
@@ -42,13 +48,9 @@ pub(crate) fn finish(draft: &mut Draft) -> Site {
         listeners,
         main_server,
         virtual_hosts,
-        processes: Processes {
-            workers: draft.workers,
-            threads: draft.threads.unwrap_or(THREADS_DEFAULT),
-            requests_max,
-            max_request_workers: draft.max_request_workers,
-        },
-        interpreter,
+        processes,
+        interpreters,
+        isolation: draft.isolation,
     }
 }
 
@@ -107,12 +109,15 @@ fn virtual_host(
         .connection
         .over(&inherited.map_or_else(Connection::default, |m| m.connection.clone()));
     let access_logs = access_logs(draft, server, main);
+    let server_name = server
+        .server_name
+        .clone()
+        .or_else(|| inherited?.server_name.clone());
+    let own_settings = inherited.is_some().then_some(&server.settings);
     VirtualHost {
         addresses: server.addresses.clone(),
-        server_name: server
-            .server_name
-            .clone()
-            .or_else(|| inherited?.server_name.clone()),
+        interpreters: InterpreterNames::new(server_name.as_deref(), own_settings),
+        server_name,
         port: match server.server_name {
             Some(_) => server.port,
             None => inherited.and_then(|main| main.port),

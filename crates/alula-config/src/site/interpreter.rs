@@ -1,9 +1,10 @@
-//! The named Python world of a site.
+//! The named Python worlds of a site, and which of them answers where.
 //!
-//! All Python of a configuration shares one interpreter for now; which name it has decides nothing but log lines
-//! and the error message when two names arise.
+//! mod_python names an interpreter after the virtual host that answers. Here a handler that virtual hosts inherit from
+//! the main server stays in `main_interpreter` for all of them, so that it is one world and not one for each host; a
+//! host that names another Django project or another Python gets its own after all.
 
-use super::Origin;
+use super::{DirectorySettings, EnvironmentChange, Origin};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -27,6 +28,77 @@ pub struct Interpreter {
     pub preload: bool,
     /// `DJANGO_SETTINGS_MODULE`, from `SetEnv` or `PythonOption`.
     pub django_settings: Option<String>,
+    /// How many workers. `None` = one for each processor core.
+    pub workers: Option<u32>,
+    /// Python threads in each worker.
+    pub threads: u32,
+    /// A worker is replaced after so many requests. 0 = never.
+    pub requests_max: u64,
+}
+
+/// mod_python's name for the interpreter of the main server.
+pub(crate) const MAIN: &str = "main_interpreter";
+
+/// The interpreters of a server where no `PythonInterpreter` names one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterpreterNames {
+    /// For what is written in the server itself.
+    pub own: String,
+    /// For what a virtual host inherits from the main server.
+    pub inherited: String,
+}
+
+impl InterpreterNames {
+    /// The names for a server; a virtual host is given the settings written in it, outside its sections.
+    pub(crate) fn new(server_name: Option<&str>, virtual_host: Option<&DirectorySettings>) -> Self {
+        let Some(settings) = virtual_host else {
+            return Self {
+                own: MAIN.to_owned(),
+                inherited: MAIN.to_owned(),
+            };
+        };
+        let own = server_name.unwrap_or(MAIN).to_owned();
+        let inherited = if names_another_world(settings) {
+            &own
+        } else {
+            MAIN
+        };
+        Self {
+            inherited: inherited.to_owned(),
+            own,
+        }
+    }
+
+    /// The interpreter where these settings are in force, for a handler or script written in the main server or not.
+    pub fn find<'a>(&'a self, settings: &'a DirectorySettings, in_main_server: bool) -> &'a str {
+        match &settings.python.interpreter {
+            Some((name, _)) => name,
+            None if in_main_server => &self.inherited,
+            None => &self.own,
+        }
+    }
+}
+
+fn names_another_world(settings: &DirectorySettings) -> bool {
+    const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
+    let mut environment = settings.environment.iter();
+    let mut options = settings.python.options.iter();
+    settings.python.home.is_some()
+        || environment
+            .any(|change| matches!(change, EnvironmentChange::Set(name, _) if name == SETTINGS))
+        || options.any(|(key, value)| key == SETTINGS && value.is_some())
+}
+
+/// Whether a lone interpreter answers behind fronts (`PythonIsolation`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// `Auto`: only where several interpreters need it.
+    #[default]
+    Auto,
+    /// `On`: always, so that a crash costs the one request that caused it.
+    On,
+    /// `Off`: as `Auto`, and it stays so.
+    Off,
 }
 
 /// One `PythonPath`: a Python expression that replaces `sys.path`.

@@ -14,6 +14,7 @@ mod file_settings;
 mod finish;
 mod headers;
 mod interpreter;
+mod interpreters;
 mod log;
 mod log_target;
 mod merge;
@@ -37,7 +38,7 @@ pub use file_settings::{
     ListingSettings, RangeLimits, Switched,
 };
 pub use headers::{HeaderChange, HeaderPiece, HeaderVerb};
-pub use interpreter::{Import, Interpreter, PythonPathLine};
+pub use interpreter::{Import, Interpreter, InterpreterNames, Isolation, PythonPathLine};
 pub use log::{
     AccessLog, Condition, DurationUnit, EnvironmentCondition, LogField, LogFormat, LogLevel,
     LogLevelChange, LogLevels, LogPort, LogTime, LogToken, TimeMoment, Which,
@@ -81,8 +82,10 @@ pub struct Site {
     pub processes: Processes,
     /// `TypesConfig`: media types by extension, before the built-in table.
     pub media_types: Arc<BTreeMap<String, String>>,
-    /// The Python interpreter, when the configuration uses Python.
-    pub interpreter: Option<Interpreter>,
+    /// The Python interpreters in the order in which the configuration comes to them; none when it has no Python.
+    pub interpreters: Vec<Interpreter>,
+    /// `PythonIsolation`.
+    pub isolation: Isolation,
 }
 
 /// An address to bind.
@@ -126,5 +129,10 @@ impl Site {
     /// The main server, then every virtual host in file order.
     pub fn servers(&self) -> impl Iterator<Item = &VirtualHost> {
         std::iter::once(&self.main_server).chain(&self.virtual_hosts)
+    }
+
+    /// Whether fronts accept connections: unless a lone interpreter does it itself.
+    pub fn has_fronts(&self) -> bool {
+        self.interpreters.len() != 1 || self.isolation == Isolation::On
     }
 }

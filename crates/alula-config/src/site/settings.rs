@@ -149,6 +149,8 @@ pub struct HandlerList {
     pub location: Option<String>,
     /// The `<Directory>` it stands in, with a trailing slash; it goes in front of `sys.path` without a `PythonPath`.
     pub directory: Option<String>,
+    /// Whether it was written in the main server, inside a section or not.
+    pub in_main_server: bool,
     /// Where it was written.
     pub origin: Origin,
 }

@@ -4,7 +4,8 @@
 //! the router knows.
 
 use super::{
-    AccessLog, DirectorySettings, ErrorLogFormat, LogLevels, LogTarget, Origin, Redirect, Section,
+    AccessLog, DirectorySettings, ErrorLogFormat, InterpreterNames, LogLevels, LogTarget, Origin,
+    Redirect, Section,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -43,6 +44,8 @@ pub struct VirtualHost {
     /// `Alias` and `WSGIScriptAlias` in the order to try: first match wins. Aliases come before scripts and its own
     /// before the main server's, as in httpd.
     pub url_map: Vec<UrlMapping>,
+    /// Which interpreters answer for it where no `PythonInterpreter` does.
+    pub interpreters: InterpreterNames,
     /// Settings outside every section: the main server's with its own laid over.
     pub settings: DirectorySettings,
     /// Its own sections, in file order.
@@ -131,5 +134,7 @@ pub enum MappingTarget {
         script: PathBuf,
         /// The name of the application in it.
         callable: String,
+        /// Whether it was written in the main server.
+        in_main_server: bool,
     },
 }

@@ -3,11 +3,12 @@
 //! It may be a child of a template, so its end is heard of in three ways: the template tells, or it became our own child
 //! and `waitpid` tells, or its control socket closes and nobody tells.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::messages::{Channel, FromWorker};
+use crate::messages::{Channel, FromWorker, ToFront};
 use crate::process::Process;
 use crate::restart::Ending;
 use crate::scoreboard::Slot;
@@ -45,6 +46,8 @@ pub(super) struct Child {
     kill_at: Option<Instant>,
     /// Since when its control socket is closed.
     silent_since: Option<Instant>,
+    /// Behind fronts: the way to it, to be given to each front.
+    door: Option<OwnedFd>,
 }
 
 impl Child {
@@ -53,6 +56,7 @@ impl Child {
         slot: Slot,
         channel: Channel,
         process: Option<Process>,
+        door: Option<OwnedFd>,
         now: Instant,
     ) -> Self {
         let (stage, channel) = (Stage::Starting, Some(channel));
@@ -67,6 +71,29 @@ impl Child {
             term_at,
             kill_at,
             silent_since,
+            door,
+        }
+    }
+
+    /// Tells a front the way to a worker.
+    pub(super) fn show_door(&self, interpreter: usize, worker: &Self) {
+        let (Some(channel), Some(door)) = (&self.channel, &worker.door) else {
+            return;
+        };
+        let message = ToFront::Door {
+            interpreter,
+            worker: worker.number,
+            slot: worker.slot.index(),
+        };
+        match channel.send(&message, &[door.as_fd()]) {
+            Ok(()) => {}
+            // It is gone: whoever takes its place is told anew.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Err(error) => tracing::error!(
+                "front {} cannot be told of worker {}: {error}",
+                self.number,
+                worker.number
+            ),
         }
     }
 
@@ -101,7 +128,7 @@ impl Child {
         self.kill_at = start.map(|start| start + KILL_AFTER);
         if let Some(channel) = &self.channel {
             // A worker that does not hear it is ended by the signals, one that is gone has ended already.
-            let _ = channel.send_packet(&[order.byte()], None);
+            let _ = channel.send_packet(&[order.byte()], &[]);
         }
     }
 

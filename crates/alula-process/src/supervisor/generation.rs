@@ -1,501 +1,286 @@
-//! The workers that one reading of the configuration has brought about, for one group, and their template.
+//! What one reading of the configuration has brought about: the interpreters' workers, and the fronts before them.
 //!
-//! It keeps itself alive as long as it is tended: dead workers and a dead template are started again. Whether it shall
-//! live is decided by its group.
+//! Exactly one of its pools accepts connections: the fronts, or a lone interpreter's workers. Fronts are started when the
+//! workers behind them are there, and end before them.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
-use super::child::{Child, Stage};
-use crate::launch::Belongings;
-use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
+use super::child::Stage;
+use super::pool::{Numbering, Pool};
+use super::template::Engine;
+use crate::launch::{Belongings, Lot};
+use crate::listeners::Bound;
+use crate::messages::Channel;
 use crate::plan::GroupPlan;
-use crate::process::Process;
-use crate::python::{Library, Python};
-use crate::restart::{Backoff, Ending};
+use crate::restart::{self, Ending};
 use crate::worker::Order;
-
-/// So many workers (or templates) in a row that never became ready, and the generation is given up, when there is
-/// something to go back to.
-const FAILURES_MAX: u32 = 3;
-
-/// The Python of a generation, found and tried.
-#[derive(Clone, Debug)]
-pub(super) struct Engine {
-    pub(super) python: Python,
-    pub(super) library: Library,
-}
-
-/// Numbers workers, from the supervisor's start to its end.
-#[derive(Debug, Default)]
-pub(super) struct Numbering {
-    last: u64,
-}
-
-impl Numbering {
-    fn next(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Generation {
-    number: u32,
-    group: u32,
-    pub(super) plan: GroupPlan,
-    pub(super) belongings: Rc<Belongings>,
-    engine: Option<Engine>,
-    preload: bool,
-    template: Option<Template>,
-    template_backoff: Backoff,
-    workers: Vec<Child>,
-    backoff: Backoff,
-    was_ready: bool,
-    last_words: String,
-    /// The import failed: its workers answer with an error page.
-    pub(super) load_error: Option<String>,
+    belongings: Rc<Belongings>,
+    /// The one that accepts connections.
+    accepting: Pool,
+    /// The interpreters behind it, when it is fronts.
+    behind: Vec<Pool>,
+    /// The number of the newest front that has been told of all workers behind it.
+    newest_front: u64,
 }
 
-#[derive(Debug)]
-struct Template {
-    channel: Option<Channel>,
-    process: Process,
-    started: Instant,
-    loaded: bool,
-    kill_at: Option<Instant>,
+/// How those that leave are told to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Farewell {
+    pub(super) order: Order,
+    /// How long a worker may take to finish what it has; `None`: for ever.
+    pub(super) patience: Option<Duration>,
 }
 
 impl Generation {
+    /// `None` when nobody would accept connections.
     pub(super) fn new(
         number: u32,
-        group: u32,
-        plan: GroupPlan,
+        groups: Vec<(GroupPlan, Option<Engine>)>,
         belongings: Rc<Belongings>,
-        engine: Option<Engine>,
-    ) -> Self {
-        let preload = plan.python.as_ref().is_some_and(|python| python.preload);
-        Self {
-            number,
-            group,
-            plan,
+    ) -> Option<Self> {
+        let has_fronts = groups.iter().any(|(plan, _)| plan.python.is_none());
+        let (mut accepting, mut behind) = (None, Vec::new());
+        for ((plan, engine), place) in groups.into_iter().zip(0..) {
+            let accepts = plan.python.is_none() || !has_fronts;
+            let lot = if accepts {
+                Lot::Accepts
+            } else {
+                Lot::BehindFronts
+            };
+            let pool = Pool::new(number, place, plan, lot, Rc::clone(&belongings), engine);
+            if accepts {
+                accepting = Some(pool);
+            } else {
+                behind.push(pool);
+            }
+        }
+        Some(Self {
             belongings,
-            engine,
-            preload,
-            template: None,
-            template_backoff: Backoff::default(),
-            workers: Vec::new(),
-            backoff: Backoff::default(),
-            was_ready: false,
-            last_words: String::new(),
-            load_error: None,
+            accepting: accepting?,
+            behind,
+            newest_front: 0,
+        })
+    }
+
+    pub(super) fn listeners(&self) -> &[Arc<Bound>] {
+        self.belongings.listeners()
+    }
+
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.belongings.addresses()
+    }
+
+    /// Takes in everything that was said, and tells fronts of new workers.
+    pub(super) fn hear(&mut self, now: Instant) {
+        self.accepting.hear(now);
+        for pool in &mut self.behind {
+            let ready = pool.hear(now);
+            let fronts = self.accepting.newer_than(0);
+            for number in ready {
+                pool.show_doors(&fronts, Some(number));
+            }
         }
     }
 
     /// Starts what is missing and due.
     pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) {
-        if self.engine.is_some()
-            && self.template.is_none()
-            && self.template_backoff.waiting_until(now).is_none()
-        {
-            self.start_template(now);
-        }
-        if self.engine.is_some()
-            && !self
-                .template
-                .as_ref()
-                .is_some_and(|template| template.loaded)
-        {
-            return;
-        }
-        while self.staying() < self.plan.workers && self.backoff.waiting_until(now).is_none() {
-            if let Err(error) = self.start_worker(numbering, now) {
-                let delay = self
-                    .backoff
-                    .failed(now, Duration::ZERO)
-                    .max(Duration::from_secs(1));
-                self.last_words = format!("cannot start a worker: {error}");
-                tracing::error!("{}: {}", self.plan.name, self.last_words);
-                self.backoff.wait(now + delay);
-            }
-        }
-    }
-
-    fn start_template(&mut self, now: Instant) {
-        let (Some(engine), Some(plan)) = (&self.engine, &self.plan.python) else {
-            return;
-        };
-        let Engine { python, library } = engine;
-        match self
-            .belongings
-            .start_template(&self.plan.name, python, library, plan, self.preload)
-        {
-            Ok((channel, process)) => {
-                self.template = Some(Template {
-                    channel: Some(channel),
-                    process,
-                    started: now,
-                    loaded: false,
-                    kill_at: None,
-                });
-            }
-            Err(error) => {
-                self.last_words = format!("cannot start {:?}: {error}", python.executable);
-                let delay = self.template_backoff.failed(now, Duration::ZERO);
-                tracing::error!("{}: {}{}", self.plan.name, self.last_words, again(delay));
-            }
-        }
-    }
-
-    fn start_worker(&mut self, numbering: &mut Numbering, now: Instant) -> std::io::Result<()> {
-        let number = numbering.next();
-        let slot = self
-            .belongings
-            .scoreboard()
-            .seat(number, self.number, self.group);
-        let slot = slot.ok_or_else(|| std::io::Error::other("the scoreboard is full"))?;
-        let started = match self
-            .template
-            .as_ref()
-            .and_then(|template| template.channel.as_ref())
-        {
-            Some(template) => Channel::pair().and_then(|(channel, theirs)| {
-                channel.set_nonblocking()?;
-                let fork = ToTemplate::Fork {
-                    worker: number,
-                    slot: slot.index(),
-                };
-                template.send(&fork, Some(theirs.as_fd()))?;
-                Ok((channel, None))
-            }),
-            None => {
-                let started = self.belongings.start_front(number, &slot);
-                started.map(|(channel, process)| (channel, Some(process)))
-            }
-        };
-        match started {
-            Ok((channel, process)) => {
-                self.workers
-                    .push(Child::new(number, slot, channel, process, now));
-                Ok(())
-            }
-            Err(error) => {
-                slot.free();
-                Err(error)
-            }
-        }
-    }
-
-    /// Takes in everything that was said, and presses those that should be gone.
-    pub(super) fn hear(&mut self, now: Instant) {
-        self.hear_template(now);
-        let mut guessed = Vec::new();
-        for worker in &mut self.workers {
-            for message in worker.hear(now) {
-                match message {
-                    FromWorker::Ready if worker.stage == Stage::Starting => {
-                        worker.stage = Stage::Ready;
-                        self.was_ready = true;
-                        tracing::debug!("{}: worker {} is ready", self.plan.name, worker.number);
-                    }
-                    FromWorker::Leaving(reason) if worker.stage != Stage::Ordered => {
-                        worker.stage = Stage::Leaving;
-                        tracing::info!(
-                            "{}: worker {} asks to be replaced: {reason}",
-                            self.plan.name,
-                            worker.number
-                        );
-                    }
-                    FromWorker::LoadFailed(error) => self.load_error = Some(error),
-                    FromWorker::Ready | FromWorker::Leaving(_) => {}
-                }
-            }
-            guessed.extend(worker.press(now).map(|ending| (worker.number, ending)));
-        }
-        for (number, ending) in guessed {
-            self.worker_ended(number, ending, now);
-        }
-    }
-
-    fn hear_template(&mut self, now: Instant) {
-        while let Some(template) = &mut self.template {
-            if let Some(kill_at) = template.kill_at.filter(|at| now >= *at) {
-                template.process.signal(Signal::KILL);
-                template.kill_at = Some(kill_at + Duration::from_secs(1));
-            }
-            let Some(channel) = &template.channel else {
-                return;
-            };
-            match channel.receive() {
-                Ok(Some((message, descriptor))) => {
-                    self.heard_from_template(message, descriptor, now)
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                // It has ended or is about to; without its socket it is of no use.
-                Ok(None) | Err(_) => self.dismiss_template(now),
-            }
-        }
-    }
-
-    fn heard_from_template(
-        &mut self,
-        message: FromTemplate,
-        descriptor: Option<OwnedFd>,
-        now: Instant,
-    ) {
-        let name = &self.plan.name;
-        match message {
-            FromTemplate::Loaded => self.template_loaded(now),
-            FromTemplate::LoadFailed(error) => {
-                self.load_error = Some(error);
-                self.template_loaded(now);
-            }
-            FromTemplate::Unforkable(reason) => {
-                tracing::warn!(
-                    "{name}: the application cannot be shared by forking, each worker imports it: {reason}"
-                );
-                self.preload = false;
-                self.dismiss_template(now);
-                // Nothing failed, and nothing to wait for: a new one without the application takes its place.
-                self.template = None;
-            }
-            FromTemplate::Started { worker } => self.worker_started(worker, descriptor),
-            FromTemplate::ForkFailed { worker, error } => {
-                self.last_words = format!("cannot fork: {error}");
-                tracing::error!("{name}: {}", self.last_words);
-                self.worker_ended(worker, Ending::Unknown, now);
-            }
-            FromTemplate::Exited { worker, status } => {
-                self.worker_ended(worker, Ending::from_raw(status), now)
-            }
-        }
-    }
-
-    fn worker_started(&mut self, number: u64, pidfd: Option<OwnedFd>) {
-        let worker = self
-            .workers
-            .iter_mut()
-            .find(|worker| worker.number == number);
-        if let (Some(worker), Some(pidfd), Some(template)) = (worker, pidfd, &self.template) {
-            // One that has ended meanwhile is no process any more; how it ended is told next.
-            worker.process = Process::claimed(pidfd, template.process.pid).ok();
-        }
-    }
-
-    fn template_loaded(&mut self, now: Instant) {
-        if let Some(template) = &mut self.template {
-            template.loaded = true;
-            let taken = now.duration_since(template.started);
-            tracing::info!(
-                "{}: template {} loaded in {}",
-                self.plan.name,
-                template.process.pid,
-                seconds(taken)
-            );
-        }
-    }
-
-    /// A process was reaped. `true` when it was one of ours.
-    pub(super) fn reaped(&mut self, pid: Pid, ending: Ending, now: Instant) -> bool {
-        if self
-            .template
-            .as_ref()
-            .is_some_and(|template| template.process.pid == pid)
-        {
-            // Its last words may tell of workers it has reaped.
-            self.hear_template(now);
-            if let Some(template) = self.template.take() {
-                self.template_ended(&template, ending, now);
-            }
-            return true;
-        }
-        let is_it = |worker: &&Child| {
-            worker
-                .process
-                .as_ref()
-                .is_some_and(|process| process.pid == pid)
-        };
-        let Some(number) = self.workers.iter().find(is_it).map(|worker| worker.number) else {
-            return false;
-        };
-        self.worker_ended(number, ending, now);
-        true
-    }
-
-    fn template_ended(&mut self, template: &Template, ending: Ending, now: Instant) {
-        if template.kill_at.is_some() && template.channel.is_none() && template.loaded {
-            tracing::debug!(
-                "{}: template {} {ending}",
-                self.plan.name,
-                template.process.pid
-            );
-            return;
-        }
-        let lived = now.duration_since(template.started);
-        let delay = self.template_backoff.failed(now, lived);
-        let stage = if template.loaded {
-            ""
-        } else {
-            " before the application was imported"
-        };
-        self.last_words = format!(
-            "its template (pid {}) {ending}{stage}",
-            template.process.pid
-        );
-        tracing::error!("{}: {}{}", self.plan.name, self.last_words, again(delay));
-    }
-
-    fn worker_ended(&mut self, number: u64, ending: Ending, now: Instant) {
-        let Some(place) = self
-            .workers
+        self.tend_behind(numbering, now);
+        if !self
+            .behind
             .iter()
-            .position(|worker| worker.number == number)
-        else {
-            return;
-        };
-        let worker = self.workers.swap_remove(place);
-        let row = worker.slot.row();
-        worker.slot.free();
-        let lived = now.duration_since(worker.started);
-        let pid = worker
-            .process
-            .as_ref()
-            .map_or(0, |process| process.pid.as_raw_nonzero().get());
-        let (name, served) = (&self.plan.name, row.requests_served);
-        let life = format!(
-            "worker {number} (pid {pid}) {ending} after {}, {served} requests served",
-            seconds(lived)
-        );
-        let wished = worker.stage == Stage::Ordered
-            || worker.stage == Stage::Leaving && ending == Ending::Exited(0);
-        if wished {
-            tracing::info!("{name}: {life}");
-            return;
-        }
-        let delay = self.backoff.failed(now, lived);
-        let running = row.requests_running;
-        tracing::error!("{name}: {life}, {running} running{}", again(delay));
-        self.last_words = life;
-    }
-
-    /// Lets a template go that is not needed any more. Its workers become the supervisor's own children.
-    pub(super) fn dismiss_template(&mut self, now: Instant) {
-        if let Some(template) = self
-            .template
-            .as_mut()
-            .filter(|template| template.channel.is_some())
+            .all(|pool| pool.has_ready() || pool.hopeless().is_some())
         {
-            template.channel = None;
-            template.kill_at = Some(now + Duration::from_secs(1));
-            template.process.signal(Signal::TERM);
-        }
-    }
-
-    /// Gives the order to all that have not got one yet.
-    pub(super) fn order_all(&mut self, order: Order, patience: Option<Duration>, now: Instant) {
-        for worker in &mut self.workers {
-            if worker.stage != Stage::Ordered || order == Order::Now {
-                worker.order(order, patience, now);
+            // At the start only: later on, what was ready once is not hopeless, and fronts go on without it.
+            if self.newest_front == 0 {
+                return;
             }
         }
-        self.dismiss_template(now);
+        if self.behind.is_empty()
+            || self.newest_front > 0
+            || self.behind.iter().any(Pool::has_ready)
+        {
+            self.accepting.tend(numbering, now);
+        }
+        let new = self.accepting.newer_than(self.newest_front);
+        for pool in &self.behind {
+            pool.show_doors(&new, None);
+        }
+        let newest = new.iter().map(|front| front.number).max();
+        self.newest_front = newest.unwrap_or(self.newest_front);
     }
 
-    /// Gives the order to at most so many, those that asked for it and the oldest first.
-    pub(super) fn order_some(
+    /// Keeps alive what fronts that still finish something may need.
+    pub(super) fn tend_behind(&mut self, numbering: &mut Numbering, now: Instant) {
+        for pool in &mut self.behind {
+            pool.tend(numbering, now);
+        }
+    }
+
+    /// Replaces workers that have asked for it, as many as there are others ready in their place, and `more` of those
+    /// that accept.
+    pub(super) fn release(
+        &mut self,
+        patience: Option<Duration>,
+        others: usize,
+        now: Instant,
+    ) -> usize {
+        for pool in &mut self.behind {
+            let asking = pool.count(Stage::Leaving);
+            let may_go = restart::may_go(pool.plan.workers, pool.count(Stage::Ready), asking);
+            pool.order_some(may_go, true, Order::Graceful, patience, now);
+        }
+        let asking = self.accepting.count(Stage::Leaving);
+        let (wanted, ready) = (
+            self.accepting.plan.workers,
+            self.accepting.count(Stage::Ready),
+        );
+        restart::may_go(wanted, ready, others + asking)
+    }
+
+    /// Gives the order to at most so many that accept and have asked for it.
+    pub(super) fn release_asking(
         &mut self,
         count: usize,
-        only_leaving: bool,
-        order: Order,
         patience: Option<Duration>,
         now: Instant,
     ) {
-        let may_go = |worker: &&mut Child| match worker.stage {
-            Stage::Leaving => true,
-            Stage::Starting | Stage::Ready => !only_leaving,
-            Stage::Ordered => false,
-        };
-        self.workers
-            .sort_by_key(|worker| (worker.stage != Stage::Leaving, worker.number));
-        for worker in self.workers.iter_mut().filter(may_go).take(count) {
-            worker.order(order, patience, now);
+        self.accepting
+            .order_some(count, true, Order::Graceful, patience, now);
+    }
+
+    /// Lets at most so many go of those that accept, the oldest first. Returns how many it let go.
+    pub(super) fn leave(&mut self, count: usize, farewell: Farewell, now: Instant) -> usize {
+        let Farewell { order, patience } = farewell;
+        let going = count.min(self.accepting.unordered());
+        self.accepting
+            .order_some(going, false, order, patience, now);
+        self.leave_behind(farewell, now);
+        going
+    }
+
+    /// Gives the order to all.
+    pub(super) fn leave_all(&mut self, farewell: Farewell, now: Instant) {
+        let Farewell { order, patience } = farewell;
+        self.accepting.order_all(order, patience, now);
+        if order == Order::Now {
+            for pool in &mut self.behind {
+                pool.order_all(order, patience, now);
+            }
+        }
+        self.leave_behind(farewell, now);
+    }
+
+    /// Nobody is asked to leave who may still be needed.
+    fn leave_behind(&mut self, Farewell { order, patience }: Farewell, now: Instant) {
+        if self.accepting.unordered() == 0 {
+            self.accepting.dismiss_template(now);
+        }
+        if self.accepting.is_over() {
+            for pool in &mut self.behind {
+                pool.order_all(order, patience, now);
+            }
         }
     }
 
-    /// How many are in this stage.
-    pub(super) fn count(&self, stage: Stage) -> usize {
-        self.workers
-            .iter()
-            .filter(|worker| worker.stage == stage)
-            .count()
-    }
-
-    /// How many have no order yet.
+    /// How many that accept have no order yet.
     pub(super) fn unordered(&self) -> usize {
-        self.workers.len() - self.count(Stage::Ordered)
+        self.accepting.unordered()
     }
 
-    fn staying(&self) -> usize {
-        self.count(Stage::Starting) + self.count(Stage::Ready)
+    /// Whether it can take over.
+    pub(super) fn has_ready(&self) -> bool {
+        self.accepting.count(Stage::Ready) > 0
+    }
+
+    /// Whether it has fronts that may still hand something over.
+    pub(super) fn needs_behind(&self) -> bool {
+        !self.behind.is_empty() && !self.accepting.is_over()
+    }
+
+    /// An import that failed here and did not in the generation it shall replace.
+    pub(super) fn failed_import(&self, before: &Self) -> Option<String> {
+        let failed = |pool: &&Pool| {
+            pool.load_error.is_some()
+                && !before
+                    .pools()
+                    .any(|old| old.plan.name == pool.plan.name && old.load_error.is_some())
+        };
+        let pool = self.pools().find(failed)?;
+        let error = pool.load_error.as_deref().unwrap_or_default();
+        Some(format!("the import failed: {error}"))
+    }
+
+    /// Why it will never be ready, once that is clear: the pool's name and its last words.
+    pub(super) fn hopeless(&self) -> Option<(&str, &str)> {
+        fn said(pool: &Pool) -> Option<(&str, &str)> {
+            let reason = pool.hopeless()?;
+            Some((pool.plan.name.as_str(), reason))
+        }
+        let behind = || {
+            let all =
+                !self.behind.is_empty() && self.behind.iter().all(|pool| pool.hopeless().is_some());
+            all.then(|| self.behind.iter().find_map(said)).flatten()
+        };
+        said(&self.accepting).or_else(behind)
+    }
+
+    /// The first interpreter of several that is hopeless. A generation that takes over from another has none.
+    pub(super) fn hopeless_part(&self) -> Option<(&str, &str)> {
+        let pool = self.behind.iter().find(|pool| pool.hopeless().is_some())?;
+        Some((pool.plan.name.as_str(), pool.last_words()))
     }
 
     /// Everything is up; or at least something is and the rest has trouble.
     pub(super) fn is_settled(&self) -> bool {
-        let ready = self.count(Stage::Ready);
-        ready >= self.plan.workers || ready > 0 && self.backoff.failures() > 0
+        let behind = |pool: &Pool| pool.is_settled() || pool.hopeless().is_some();
+        self.accepting.is_settled() && self.behind.iter().all(behind)
     }
 
-    /// Why it will never be ready, once that is clear.
-    pub(super) fn hopeless(&self) -> Option<&str> {
-        let never_loaded = self.template_backoff.failures() > 0 && self.template.is_none();
-        let failed = !self.was_ready && (never_loaded || self.backoff.failures() >= FAILURES_MAX);
-        failed.then_some(self.last_words.as_str())
+    /// How many answer requests themselves.
+    pub(super) fn workers(&self) -> usize {
+        match self.behind.as_slice() {
+            [] => self.accepting.count(Stage::Ready),
+            behind => behind.iter().map(|pool| pool.count(Stage::Ready)).sum(),
+        }
     }
 
-    /// Whether no process is left.
+    /// How many fronts there are before them.
+    pub(super) fn fronts(&self) -> usize {
+        if self.behind.is_empty() {
+            return 0;
+        }
+        self.accepting.count(Stage::Ready)
+    }
+
     pub(super) fn is_over(&self) -> bool {
-        self.workers.is_empty() && self.template.is_none()
+        self.pools().all(Pool::is_over)
     }
 
-    /// Whether time alone may change something.
     pub(super) fn is_pending(&self, now: Instant) -> bool {
-        self.workers.iter().any(Child::is_pending)
-            || self.backoff.waiting_until(now).is_some()
-            || self.template_backoff.waiting_until(now).is_some()
-            || self
-                .template
-                .as_ref()
-                .is_some_and(|template| template.kill_at.is_some())
+        self.pools().any(|pool| pool.is_pending(now))
     }
 
-    /// Everyone who may say something.
+    pub(super) fn reaped(&mut self, pid: Pid, ending: Ending, now: Instant) -> bool {
+        self.pools_mut().any(|pool| pool.reaped(pid, ending, now))
+    }
+
     pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
-        let template = self
-            .template
-            .as_ref()
-            .and_then(|template| template.channel.as_ref());
-        template
-            .into_iter()
-            .chain(self.workers.iter().filter_map(Child::channel))
+        self.pools().flat_map(Pool::channels)
     }
-}
 
-fn again(delay: Duration) -> String {
-    if delay.is_zero() {
-        return "; starting another".to_owned();
+    fn pools(&self) -> impl Iterator<Item = &Pool> {
+        std::iter::once(&self.accepting).chain(&self.behind)
     }
-    format!("; starting another in {}", seconds(delay))
-}
 
-/// `0.3 s`, `2.5 s`, `340 s`
-fn seconds(duration: Duration) -> String {
-    let digits = if duration < Duration::from_secs(100) {
-        1
-    } else {
-        0
-    };
-    format!("{:.digits$} s", duration.as_secs_f64())
+    fn pools_mut(&mut self) -> impl Iterator<Item = &mut Pool> {
+        std::iter::once(&mut self.accepting).chain(&mut self.behind)
+    }
 }

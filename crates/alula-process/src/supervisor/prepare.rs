@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use alula_config::site::LogTarget;
 
-use super::generation::Engine;
 use super::logs::{LogPrograms, OpenError};
+use super::template::Engine;
 use crate::error_log::ErrorLog;
 use crate::launch::Belongings;
 use crate::listeners::{self, BindError, Bound};
@@ -94,7 +94,10 @@ fn engines(
         let engine = match &group.python {
             None => None,
             Some(plan) => {
-                let python = Python::find(plan.home.as_deref(), run_as)?;
+                let python = Python::find(
+                    plan.home.as_deref(),
+                    group.run_as.as_ref().filter(|_| is_root()).or(run_as),
+                )?;
                 let library = Library::find(&std::env::current_exe()?)?;
                 Some(Engine { python, library })
             }

@@ -66,6 +66,7 @@ impl Host for TestHost {
         let shape: Shape =
             serde_json::from_str(&text).map_err(|error| format!("bad shape: {error}"))?;
         let python = PythonPlan {
+            interpreter: 0,
             home: Some(self.folder.clone()),
             environment: Vec::new(),
             preload: true,
@@ -90,6 +91,7 @@ impl Host for TestHost {
                 name: "main_interpreter".to_owned(),
                 workers: shape.workers,
                 python: shape.python.then_some(python),
+                run_as: None,
             }],
         })
     }

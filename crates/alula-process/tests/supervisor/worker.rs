@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use alula_process::template::{self, Application, Forked, LoadError};
-use alula_process::{Order, WorkerSeat, front};
+use alula_process::{Heard, Order, WorkerSeat, front};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::server::Shape;
@@ -63,9 +63,8 @@ fn serve(seat: &WorkerSeat) {
             .map(|listener| listener.socket.as_fd());
         polled.extend(sockets.map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN)));
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, None)).unwrap();
-        match seat.control.order().unwrap() {
-            Some(Order::Now | Order::Graceful) => return,
-            None => {}
+        if let Some(Heard::Order(Order::Now | Order::Graceful)) = seat.control.heard().unwrap() {
+            return;
         }
         for listener in &seat.listeners {
             if let Ok((client, _)) = listener.socket.accept() {

@@ -14,7 +14,7 @@ mod thread;
 
 use crate::application::Call;
 use crate::spool::Gone;
-use alula_http::{Request, Response};
+use alula_http::{Begun, Request, Response};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) request: Request,
     pub(crate) call: Arc<Call>,
     pub(crate) reply: Reply,
+    /// Behind fronts: to be told when the request begins.
+    pub(crate) begun: Option<Begun>,
 }
 
 /// Where a request's response goes: the connection's task, in the loop.
@@ -142,6 +144,7 @@ impl Dispatcher {
         &self,
         request: Request,
         call: &Arc<Call>,
+        begun: Option<Begun>,
     ) -> Result<oneshot::Receiver<Response>, Box<Request>> {
         let mut queue = self.shared.queue.lock();
         if queue.len() >= self.shared.settings.queue_requests_max {
@@ -155,6 +158,7 @@ impl Dispatcher {
                 sender,
                 shared: self.shared.clone(),
             },
+            begun,
         });
         drop(queue);
         self.shared.wake_owner();

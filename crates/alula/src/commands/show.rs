@@ -61,7 +61,7 @@ pub(crate) fn virtual_hosts(source: &Source) -> Result<()> {
     for listener in &site.listeners {
         answer(&format!("Listen: {}", listener.address));
     }
-    if let Some(interpreter) = &site.interpreter {
+    for interpreter in &site.interpreters {
         answer(&format!("PythonInterpreter: {}", interpreter.name));
     }
     Ok(())

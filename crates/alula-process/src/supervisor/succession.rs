@@ -1,56 +1,48 @@
-//! One interpreter (or the fronts) over time: the generation that serves, the one that shall, and those that leave.
+//! The generations over time: the one that serves, the one that shall, and those that leave.
 //!
-//! A new generation takes over when its first worker is ready; until then the old one is kept whole. From then on old
-//! workers leave one for one, so there are never fewer than wanted.
+//! A new generation takes over when the first of its processes that accept is ready; until then the old one is kept
+//! whole. From then on the old ones that accept leave one for one, so there are never fewer than wanted.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::child::Stage;
-use super::generation::{Generation, Numbering};
+use super::generation::{Farewell, Generation};
+use super::pool::Numbering;
 use crate::messages::Channel;
-use crate::restart::{self, Ending};
+use crate::restart::Ending;
 use crate::worker::Order;
 
 /// How long the workers of a restart that is given up may take to finish what they have begun.
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
-pub(super) struct Group {
+pub(super) struct Succession {
     serving: Option<Generation>,
     incoming: Option<Generation>,
     leaving: Vec<Generation>,
     /// How those that leave are told to.
     farewell: Option<Farewell>,
+    /// Everyone goes; nobody is started any more.
+    stops: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Farewell {
-    pub(super) order: Order,
-    /// How long a worker may take to finish what it has; `None`: for ever.
-    pub(super) patience: Option<Duration>,
-}
-
-impl Group {
+impl Succession {
     /// A new generation shall take over. One that has not made it yet is given up.
-    pub(super) fn renew(&mut self, incoming: Option<Generation>, farewell: Farewell, now: Instant) {
+    pub(super) fn renew(&mut self, incoming: Generation, farewell: Farewell, now: Instant) {
         self.give_up_incoming(now);
         self.farewell = Some(farewell);
-        match incoming {
-            Some(generation) => self.incoming = Some(generation),
-            // The new configuration has no such group.
-            None => self.retire_serving(),
-        }
+        self.incoming = Some(incoming);
     }
 
     /// Everyone goes.
     pub(super) fn stop(&mut self, farewell: Farewell, now: Instant) {
         self.farewell = Some(farewell);
+        self.stops = true;
         self.retire_serving();
         self.leaving.extend(self.incoming.take());
         for generation in &mut self.leaving {
-            generation.order_all(farewell.order, farewell.patience, now);
+            generation.leave_all(farewell, now);
         }
     }
 
@@ -63,6 +55,10 @@ impl Group {
             .iter_mut()
             .chain(&mut self.incoming)
             .for_each(|generation| generation.tend(numbering, now));
+        if !self.stops {
+            let needing = self.leaving.iter_mut().filter(|old| old.needs_behind());
+            needing.for_each(|generation| generation.tend_behind(numbering, now));
+        }
         self.part_with_old(now);
         self.leaving.retain(|generation| !generation.is_over());
         trouble
@@ -72,18 +68,15 @@ impl Group {
         let incoming = self.incoming.as_ref()?;
         if let Some(serving) = &self.serving {
             // Old workers that cannot import either are no better; the new ones at least show the newest error.
-            let failed_import = incoming
-                .load_error
-                .as_deref()
-                .filter(|_| serving.load_error.is_none())
-                .map(|error| format!("the import failed: {error}"));
-            let trouble = failed_import.or_else(|| incoming.hopeless().map(str::to_owned));
+            let hopeless = || incoming.hopeless().or_else(|| incoming.hopeless_part());
+            let trouble = incoming.failed_import(serving);
+            let trouble = trouble.or_else(|| hopeless().map(|(_, reason)| reason.to_owned()));
             if trouble.is_some() {
                 self.give_up_incoming(now);
                 return trouble;
             }
         }
-        if incoming.count(Stage::Ready) > 0 {
+        if incoming.has_ready() {
             self.retire_serving();
             self.serving = self.incoming.take();
         }
@@ -91,36 +84,31 @@ impl Group {
     }
 
     fn part_with_old(&mut self, now: Instant) {
-        let Some(Farewell { order, patience }) = self.farewell else {
+        let Some(farewell) = self.farewell else {
             return;
         };
-        let (wanted, ready, asking) = self.serving.as_ref().map_or((0, 0, 0), |serving| {
-            (
-                serving.plan.workers,
-                serving.count(Stage::Ready),
-                serving.count(Stage::Leaving),
-            )
-        });
-        let old: usize = self.leaving.iter().map(Generation::unordered).sum();
-        let mut may_go = restart::may_go(wanted, ready, old + asking);
+        let patience = farewell.patience;
+        let old = self.leaving.iter().map(Generation::unordered).sum();
+        let mut may_go = match &mut self.serving {
+            Some(serving) => serving.release(patience, old, now),
+            None => old,
+        };
         for generation in &mut self.leaving {
-            let going = may_go.min(generation.unordered());
-            generation.order_some(going, false, order, patience, now);
-            may_go -= going;
-            if generation.unordered() == 0 {
-                generation.dismiss_template(now);
-            }
+            may_go -= generation.leave(may_go, farewell, now);
         }
         if let Some(serving) = &mut self.serving {
-            serving.order_some(may_go, true, Order::Graceful, patience, now);
+            serving.release_asking(may_go, patience, now);
         }
     }
 
     fn give_up_incoming(&mut self, now: Instant) {
         if let Some(mut generation) = self.incoming.take() {
             // It listens on the same sockets: a worker of it may have a request already.
-            let patience = self.patience().unwrap_or(GIVE_UP_PATIENCE);
-            generation.order_all(Order::Graceful, Some(patience), now);
+            let farewell = Farewell {
+                order: Order::Graceful,
+                patience: Some(self.patience().unwrap_or(GIVE_UP_PATIENCE)),
+            };
+            generation.leave_all(farewell, now);
             self.leaving.push(generation);
         }
     }
@@ -144,7 +132,7 @@ impl Group {
         self.incoming.is_none() && self.serving.as_ref().is_none_or(Generation::is_settled)
     }
 
-    /// How long its workers may take to finish what they have.
+    /// How long workers may take to finish what they have.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.farewell.and_then(|farewell| farewell.patience)
     }

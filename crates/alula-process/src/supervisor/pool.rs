@@ -1,0 +1,502 @@
+//! The workers of one interpreter, or the fronts, that one reading of the configuration has brought about.
+//!
+//! It keeps itself alive as long as it is tended: dead workers and a dead template are started again. Whether it shall
+//! live is decided by others.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+use super::child::{Child, Stage};
+use super::template::{Engine, Template};
+use crate::launch::{Belongings, Lot};
+use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
+use crate::plan::GroupPlan;
+use crate::process::Process;
+use crate::restart::{Backoff, Ending};
+use crate::worker::Order;
+
+/// So many workers (or templates) in a row that never became ready, and there is no hope for it, when there is something
+/// to go back to.
+const FAILURES_MAX: u32 = 3;
+
+/// Numbers workers, from the supervisor's start to its end.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    last: u64,
+}
+
+impl Numbering {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    generation: u32,
+    group: u32,
+    pub(super) plan: GroupPlan,
+    lot: Lot,
+    belongings: Rc<Belongings>,
+    engine: Option<Engine>,
+    preload: bool,
+    template: Option<Template>,
+    template_backoff: Backoff,
+    workers: Vec<Child>,
+    backoff: Backoff,
+    was_ready: bool,
+    last_words: String,
+    /// The import failed: its workers answer with an error page.
+    pub(super) load_error: Option<String>,
+}
+
+impl Pool {
+    pub(super) fn new(
+        generation: u32,
+        group: u32,
+        plan: GroupPlan,
+        lot: Lot,
+        belongings: Rc<Belongings>,
+        engine: Option<Engine>,
+    ) -> Self {
+        let preload = plan.python.as_ref().is_some_and(|python| python.preload);
+        Self {
+            generation,
+            group,
+            plan,
+            lot,
+            belongings,
+            engine,
+            preload,
+            template: None,
+            template_backoff: Backoff::default(),
+            workers: Vec::new(),
+            backoff: Backoff::default(),
+            was_ready: false,
+            last_words: String::new(),
+            load_error: None,
+        }
+    }
+
+    /// Starts what is missing and due.
+    pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) {
+        if self.engine.is_some()
+            && self.template.is_none()
+            && self.template_backoff.waiting_until(now).is_none()
+        {
+            self.start_template(now);
+        }
+        if self.engine.is_some()
+            && !self
+                .template
+                .as_ref()
+                .is_some_and(|template| template.loaded)
+        {
+            return;
+        }
+        while self.staying() < self.plan.workers && self.backoff.waiting_until(now).is_none() {
+            if let Err(error) = self.start_worker(numbering, now) {
+                let delay = self
+                    .backoff
+                    .failed(now, Duration::ZERO)
+                    .max(Duration::from_secs(1));
+                self.last_words = format!("cannot start a worker: {error}");
+                tracing::error!("{}: {}", self.plan.name, self.last_words);
+                self.backoff.wait(now + delay);
+            }
+        }
+    }
+
+    fn start_template(&mut self, now: Instant) {
+        let (Some(engine), Some(plan)) = (&self.engine, &self.plan.python) else {
+            return;
+        };
+        let Engine { python, library } = engine;
+        let started = self.belongings.start_template(
+            &self.plan,
+            python,
+            library,
+            plan,
+            self.lot,
+            self.preload,
+        );
+        match started {
+            Ok((channel, process)) => self.template = Some(Template::new(channel, process, now)),
+            Err(error) => {
+                self.last_words = format!("cannot start {:?}: {error}", python.executable);
+                let delay = self.template_backoff.failed(now, Duration::ZERO);
+                tracing::error!("{}: {}{}", self.plan.name, self.last_words, again(delay));
+            }
+        }
+    }
+
+    fn start_worker(&mut self, numbering: &mut Numbering, now: Instant) -> std::io::Result<()> {
+        let number = numbering.next();
+        let slot = self
+            .belongings
+            .scoreboard()
+            .seat(number, self.generation, self.group);
+        let slot = slot.ok_or_else(|| std::io::Error::other("the scoreboard is full"))?;
+        let started = match self.template.as_ref().and_then(Template::channel) {
+            Some(template) => fork(template, number, slot.index(), self.lot),
+            None => {
+                let started = self.belongings.start_front(&self.plan, number, &slot);
+                started.map(|(channel, process)| (channel, Some(process), None))
+            }
+        };
+        match started {
+            Ok((channel, process, door)) => {
+                self.workers
+                    .push(Child::new(number, slot, channel, process, door, now));
+                Ok(())
+            }
+            Err(error) => {
+                slot.free();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes in everything that was said, and presses those that should be gone. Returns the numbers of workers that
+    /// have become ready.
+    pub(super) fn hear(&mut self, now: Instant) -> Vec<u64> {
+        let mut ready = Vec::new();
+        self.hear_template(now);
+        let mut guessed = Vec::new();
+        for worker in &mut self.workers {
+            for message in worker.hear(now) {
+                match message {
+                    FromWorker::Ready if worker.stage == Stage::Starting => {
+                        worker.stage = Stage::Ready;
+                        self.was_ready = true;
+                        ready.push(worker.number);
+                        tracing::debug!("{}: worker {} is ready", self.plan.name, worker.number);
+                    }
+                    FromWorker::Leaving(reason) if worker.stage != Stage::Ordered => {
+                        worker.stage = Stage::Leaving;
+                        tracing::info!(
+                            "{}: worker {} asks to be replaced: {reason}",
+                            self.plan.name,
+                            worker.number
+                        );
+                    }
+                    FromWorker::LoadFailed(error) => self.load_error = Some(error),
+                    FromWorker::Ready | FromWorker::Leaving(_) => {}
+                }
+            }
+            guessed.extend(worker.press(now).map(|ending| (worker.number, ending)));
+        }
+        for (number, ending) in guessed {
+            self.worker_ended(number, ending, now);
+        }
+        ready
+    }
+
+    fn hear_template(&mut self, now: Instant) {
+        while let Some(template) = &mut self.template {
+            let Some((message, descriptors)) = template.hear(now) else {
+                return;
+            };
+            self.heard_from_template(message, descriptors, now);
+        }
+    }
+
+    fn heard_from_template(
+        &mut self,
+        message: FromTemplate,
+        descriptors: Vec<OwnedFd>,
+        now: Instant,
+    ) {
+        let name = &self.plan.name;
+        match message {
+            FromTemplate::Loaded => self.template_loaded(now),
+            FromTemplate::LoadFailed(error) => {
+                self.load_error = Some(error);
+                self.template_loaded(now);
+            }
+            FromTemplate::Unforkable(reason) => {
+                tracing::warn!(
+                    "{name}: the application cannot be shared by forking, each worker imports it: {reason}"
+                );
+                self.preload = false;
+                self.dismiss_template(now);
+                // Nothing failed, and nothing to wait for: a new one without the application takes its place.
+                self.template = None;
+            }
+            FromTemplate::Started { worker } => {
+                self.worker_started(worker, descriptors.into_iter().next());
+            }
+            FromTemplate::ForkFailed { worker, error } => {
+                self.last_words = format!("cannot fork: {error}");
+                tracing::error!("{name}: {}", self.last_words);
+                self.worker_ended(worker, Ending::Unknown, now);
+            }
+            FromTemplate::Exited { worker, status } => {
+                self.worker_ended(worker, Ending::from_raw(status), now)
+            }
+        }
+    }
+
+    fn worker_started(&mut self, number: u64, pidfd: Option<OwnedFd>) {
+        let worker = self
+            .workers
+            .iter_mut()
+            .find(|worker| worker.number == number);
+        if let (Some(worker), Some(pidfd), Some(template)) = (worker, pidfd, &self.template) {
+            // One that has ended meanwhile is no process any more; how it ended is told next.
+            worker.process = Process::claimed(pidfd, template.pid()).ok();
+        }
+    }
+
+    fn template_loaded(&mut self, now: Instant) {
+        if let Some(template) = &mut self.template {
+            template.loaded = true;
+            let taken = now.duration_since(template.started);
+            tracing::info!(
+                "{}: template {} loaded in {}",
+                self.plan.name,
+                template.pid(),
+                seconds(taken)
+            );
+        }
+    }
+
+    /// A process was reaped. `true` when it was one of ours.
+    pub(super) fn reaped(&mut self, pid: Pid, ending: Ending, now: Instant) -> bool {
+        if self
+            .template
+            .as_ref()
+            .is_some_and(|template| template.pid() == pid)
+        {
+            // Its last words may tell of workers it has reaped.
+            self.hear_template(now);
+            if let Some(template) = self.template.take() {
+                self.template_ended(&template, ending, now);
+            }
+            return true;
+        }
+        let is_it = |worker: &&Child| {
+            worker
+                .process
+                .as_ref()
+                .is_some_and(|process| process.pid == pid)
+        };
+        let Some(number) = self.workers.iter().find(is_it).map(|worker| worker.number) else {
+            return false;
+        };
+        self.worker_ended(number, ending, now);
+        true
+    }
+
+    fn template_ended(&mut self, template: &Template, ending: Ending, now: Instant) {
+        let (name, pid) = (&self.plan.name, template.pid());
+        if template.dismissed {
+            tracing::debug!("{name}: template {pid} {ending}");
+            return;
+        }
+        let lived = now.duration_since(template.started);
+        let delay = self.template_backoff.failed(now, lived);
+        let stage = if template.loaded {
+            ""
+        } else {
+            " before the application was imported"
+        };
+        self.last_words = format!("its template (pid {pid}) {ending}{stage}");
+        tracing::error!("{name}: {}{}", self.last_words, again(delay));
+    }
+
+    fn worker_ended(&mut self, number: u64, ending: Ending, now: Instant) {
+        let Some(place) = self
+            .workers
+            .iter()
+            .position(|worker| worker.number == number)
+        else {
+            return;
+        };
+        let worker = self.workers.swap_remove(place);
+        let row = worker.slot.row();
+        worker.slot.free();
+        let lived = now.duration_since(worker.started);
+        let pid = worker
+            .process
+            .as_ref()
+            .map_or(0, |process| process.pid.as_raw_nonzero().get());
+        let (name, served) = (&self.plan.name, row.requests_served);
+        let life = format!(
+            "worker {number} (pid {pid}) {ending} after {}, {served} requests served",
+            seconds(lived)
+        );
+        let wished = worker.stage == Stage::Ordered
+            || worker.stage == Stage::Leaving && ending == Ending::Exited(0);
+        if wished {
+            tracing::info!("{name}: {life}");
+            return;
+        }
+        let delay = self.backoff.failed(now, lived);
+        let running = row.requests_running;
+        tracing::error!("{name}: {life}, {running} running{}", again(delay));
+        self.last_words = life;
+    }
+
+    /// Lets a template go that is not needed any more. Its workers become the supervisor's own children.
+    pub(super) fn dismiss_template(&mut self, now: Instant) {
+        if let Some(template) = &mut self.template {
+            template.dismiss(now);
+        }
+    }
+
+    /// Gives the order to all that have not got one yet.
+    pub(super) fn order_all(&mut self, order: Order, patience: Option<Duration>, now: Instant) {
+        for worker in &mut self.workers {
+            if worker.stage != Stage::Ordered || order == Order::Now {
+                worker.order(order, patience, now);
+            }
+        }
+        self.dismiss_template(now);
+    }
+
+    /// Gives the order to at most so many, those that asked for it and the oldest first.
+    pub(super) fn order_some(
+        &mut self,
+        count: usize,
+        only_leaving: bool,
+        order: Order,
+        patience: Option<Duration>,
+        now: Instant,
+    ) {
+        let may_go = |worker: &&mut Child| match worker.stage {
+            Stage::Leaving => true,
+            Stage::Starting | Stage::Ready => !only_leaving,
+            Stage::Ordered => false,
+        };
+        self.workers
+            .sort_by_key(|worker| (worker.stage != Stage::Leaving, worker.number));
+        for worker in self.workers.iter_mut().filter(may_go).take(count) {
+            worker.order(order, patience, now);
+        }
+    }
+
+    /// How many are in this stage.
+    pub(super) fn count(&self, stage: Stage) -> usize {
+        self.workers
+            .iter()
+            .filter(|worker| worker.stage == stage)
+            .count()
+    }
+
+    /// How many have no order yet.
+    pub(super) fn unordered(&self) -> usize {
+        self.workers.len() - self.count(Stage::Ordered)
+    }
+
+    fn staying(&self) -> usize {
+        self.count(Stage::Starting) + self.count(Stage::Ready)
+    }
+
+    /// Everything is up; or at least something is and the rest has trouble.
+    pub(super) fn is_settled(&self) -> bool {
+        let ready = self.count(Stage::Ready);
+        ready >= self.plan.workers || ready > 0 && self.backoff.failures() > 0
+    }
+
+    /// Why it will never be ready, once that is clear.
+    pub(super) fn hopeless(&self) -> Option<&str> {
+        let never_loaded = self.template_backoff.failures() > 0 && self.template.is_none();
+        let failed = !self.was_ready && (never_loaded || self.backoff.failures() >= FAILURES_MAX);
+        failed.then_some(self.last_words.as_str())
+    }
+
+    /// Whether no process is left.
+    pub(super) fn is_over(&self) -> bool {
+        self.workers.is_empty() && self.template.is_none()
+    }
+
+    /// Whether time alone may change something.
+    pub(super) fn is_pending(&self, now: Instant) -> bool {
+        self.workers.iter().any(Child::is_pending)
+            || self.backoff.waiting_until(now).is_some()
+            || self.template_backoff.waiting_until(now).is_some()
+            || self.template.as_ref().is_some_and(Template::is_pending)
+    }
+
+    /// Everyone who may say something.
+    pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        let template = self.template.as_ref().and_then(Template::channel);
+        template
+            .into_iter()
+            .chain(self.workers.iter().filter_map(Child::channel))
+    }
+
+    /// Shows every front the way to the workers of this pool that take requests, or to one of them.
+    pub(super) fn show_doors(&self, fronts: &[&Child], only: Option<u64>) {
+        let Some(python) = &self.plan.python else {
+            return;
+        };
+        let takes_requests =
+            |worker: &&Child| matches!(worker.stage, Stage::Ready | Stage::Leaving);
+        for worker in self.workers.iter().filter(takes_requests) {
+            if only.is_none_or(|number| number == worker.number) {
+                fronts
+                    .iter()
+                    .for_each(|front| front.show_door(python.interpreter, worker));
+            }
+        }
+    }
+
+    /// Its workers with a number above this one.
+    pub(super) fn newer_than(&self, number: u64) -> Vec<&Child> {
+        let newer = self.workers.iter().filter(|worker| worker.number > number);
+        newer.collect()
+    }
+
+    /// Workers that are there, whatever they are doing, and do not leave.
+    pub(super) fn has_ready(&self) -> bool {
+        self.count(Stage::Ready) + self.count(Stage::Leaving) > 0
+    }
+
+    /// What it has to say for itself when the server cannot start.
+    pub(super) fn last_words(&self) -> &str {
+        &self.last_words
+    }
+}
+
+/// Asks a template for a worker.
+fn fork(
+    template: &Channel,
+    worker: u64,
+    slot: usize,
+    lot: Lot,
+) -> std::io::Result<(Channel, Option<Process>, Option<OwnedFd>)> {
+    let (channel, theirs) = Channel::pair()?;
+    channel.set_nonblocking()?;
+    let fork = ToTemplate::Fork { worker, slot };
+    if lot == Lot::Accepts {
+        template.send(&fork, &[theirs.as_fd()])?;
+        return Ok((channel, None, None));
+    }
+    let (door, inside) = Channel::pair()?;
+    door.set_nonblocking()?;
+    template.send(&fork, &[theirs.as_fd(), inside.as_fd()])?;
+    Ok((channel, None, Some(door.into())))
+}
+
+fn again(delay: Duration) -> String {
+    if delay.is_zero() {
+        return "; starting another".to_owned();
+    }
+    format!("; starting another in {}", seconds(delay))
+}
+
+/// `0.3 s`, `2.5 s`, `340 s`
+fn seconds(duration: Duration) -> String {
+    let digits = if duration < Duration::from_secs(100) {
+        1
+    } else {
+        0
+    };
+    format!("{:.digits$} s", duration.as_secs_f64())
+}
