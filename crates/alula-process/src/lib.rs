@@ -21,6 +21,7 @@ mod process;
 mod restart;
 mod scoreboard;
 mod signals;
+mod start_pages;
 mod turns;
 mod worker;
 

@@ -27,6 +27,7 @@ use crate::privileges::is_root;
 use crate::restart::Ending;
 use crate::scoreboard::Scoreboard;
 use crate::signals::{Signals, Wish};
+use crate::start_pages;
 use crate::worker::Order;
 
 use generation::{Farewell, Generation};
@@ -312,6 +313,7 @@ impl Supervisor {
             host.ready(&ready);
         }
         self.phase = Phase::Serving;
+        start_pages::release();
     }
 
     /// Waits for every child that has ended, ours or not.

@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use crate::inheritance::{Inheritance, Role};
 use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
 use crate::plan::SiteText;
+use crate::start_pages;
 use crate::worker::{LogFile, WorkerSeat};
 
 /// The Python side of a template.
@@ -99,7 +100,9 @@ fn live(
         ));
     };
     let control = Channel::new(inheritance.control.try_clone()?);
-    control.send(&load(application, preload), &[])?;
+    let loaded = load(application, preload);
+    start_pages::release();
+    control.send(&loaded, &[])?;
 
     let mut children = Vec::new();
     loop {
