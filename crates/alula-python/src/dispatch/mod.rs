@@ -17,8 +17,9 @@ use crate::spool::Gone;
 use alula_http::{Begun, Request, Response};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -202,8 +203,8 @@ struct Seat {
     call: AtomicU64,
     /// Its thread's CPU clock (`pthread_getcpuclockid`).
     clock: AtomicI32,
-    /// Its thread's id.
-    thread: AtomicI32,
+    /// Its thread's `/proc/thread-self/stat`.
+    stat: OnceLock<File>,
     /// Calls the parked thread.
     called: Condvar,
 }

@@ -34,9 +34,9 @@ pub(super) fn serve(py: Python<'_>, shared: &Arc<Shared>, runtime: &Arc<Runtime>
         .clock
         .store(super::monitor::own_clock(), Ordering::SeqCst);
     SEAT.set(Some(seat));
-    // SAFETY: takes nothing and cannot fail.
-    let thread = unsafe { libc::gettid() };
-    shared.seats[seat].thread.store(thread, Ordering::SeqCst);
+    if let Ok(stat) = super::monitor::own_stat() {
+        let _ = shared.seats[seat].stat.set(stat);
+    }
     let mut turn = Turn {
         since: Instant::now(),
     };
@@ -77,9 +77,8 @@ fn next(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Opt
                 return Some(job);
             }
         } else if shared.has_token(seat) {
-            if let Some(job) = shared.take_job() {
-                return Some(job);
-            }
+            // The owner is awake anyway, for the response of the call that has ended: from here on it does both again.
+            // Running the next request here would cost a change of threads for each response from now on.
             let turns = shared.turns.lock();
             shared
                 .token
