@@ -41,6 +41,7 @@ class Server:
         self.tmp = Path(tmp)
         self.venv = venv or venvs.newest()
         self.port = free_port()
+        self.second_port = free_port()
         self.error_log = self.tmp / "error.log"
         self.access_log = self.tmp / "access.log"
         self.output = self.tmp / "output.log"
@@ -58,7 +59,7 @@ class Server:
 
     def fill(self, text):
         """Puts this server's places into a text of directives."""
-        places = {"tmp": self.tmp, "port": self.port, "venv": self.venv.path, "apps": APPS}
+        places = {"tmp": self.tmp, "port": self.port, "second_port": self.second_port, "venv": self.venv.path, "apps": APPS}
         if "@django@" in text:
             places["django"] = self.venv.django_folder
         for name, place in places.items():

@@ -35,7 +35,12 @@ const SERIES: [Series; 3] = [
 ];
 
 /// What `tests/` needs to run itself: pytest and an HTTP client. The applications do not see these.
-const RUNNER: [&str; 2] = ["pytest>=8,<10", "httpx>=0.27,<1"];
+const RUNNER: [&str; 4] = [
+    "pytest>=8,<10",
+    "httpx>=0.27,<1",
+    "h2>=4,<5",
+    "trustme>=1,<2",
+];
 
 /// Where the virtualenvs are kept between runs; `tests/harness/venvs.py` looks here too.
 pub(crate) fn folder() -> PathBuf {

@@ -18,4 +18,4 @@ pub use body::{Body, BodyError, BodyStream};
 pub use handler::{
     Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
 };
-pub use request::{OwnPage, Peer, Reason, Request, Response, Scheme, status_response};
+pub use request::{OwnPage, Peer, Reason, Request, Response, Scheme, TlsSession, status_response};

@@ -30,6 +30,21 @@ impl Scheme {
     }
 }
 
+/// What is known of a TLS connection, in the words of mod_ssl's variables.
+pub trait TlsSession: Send + Sync + std::fmt::Debug {
+    /// The value of one variable: `SSL_PROTOCOL`, `SSL_CLIENT_S_DN`.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The variables of `SSLOptions StdEnvVars`.
+    fn standard(&self) -> &[(String, String)];
+
+    /// Those of `SSLOptions ExportCertData`.
+    fn certificates(&self) -> Vec<(String, String)>;
+
+    /// Whether the client has shown a certificate that an authority vouches for.
+    fn has_client_certificate(&self) -> bool;
+}
+
 /// The two ends of the connection a request arrived on; one for all requests of a connection.
 #[derive(Debug)]
 pub struct Peer {
@@ -39,17 +54,25 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// Plain or TLS.
     pub scheme: Scheme,
+    /// What the handshake came to, once it is done.
+    pub tls: OnceLock<Arc<dyn TlsSession>>,
     /// What a handler has made of the above and wants to find again at the connection's next request.
     pub kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Peer {
+    /// The TLS connection, where it is one.
+    pub fn tls(&self) -> Option<&dyn TlsSession> {
+        self.tls.get().map(|session| &**session)
+    }
+
     /// A connection's ends.
     pub fn new(local: SocketAddr, remote: SocketAddr, scheme: Scheme) -> Self {
         Self {
             local,
             remote,
             scheme,
+            tls: OnceLock::new(),
             kept: OnceLock::new(),
         }
     }
@@ -60,7 +83,7 @@ impl Peer {
 pub struct Request {
     /// The method (RFC 9110 section 9).
     pub method: Method,
-    /// HTTP/1.0 or HTTP/1.1.
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
     /// The request target's path and query as received: never decoded, `/a%20b?x=1`.
     pub target: Bytes,

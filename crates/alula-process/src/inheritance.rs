@@ -14,7 +14,7 @@ use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::listeners::Listener;
-use crate::plan::SiteText;
+use crate::plan::{SecretText, SiteText};
 use crate::scoreboard::Scoreboard;
 use crate::worker::{Control, LogFile, WorkerSeat};
 
@@ -24,6 +24,8 @@ pub(crate) struct Description {
     pub(crate) control: RawFd,
     pub(crate) scoreboard: RawFd,
     pub(crate) site: RawFd,
+    /// `None` behind fronts.
+    pub(crate) secrets: Option<RawFd>,
     pub(crate) listeners: Vec<(SocketAddr, RawFd)>,
     /// A memory file with the list of logs, each with its descriptor: there may be too many for an argument.
     pub(crate) logs: RawFd,
@@ -43,6 +45,7 @@ pub(crate) struct Inheritance {
     pub(crate) control: OwnedFd,
     pub(crate) scoreboard: Scoreboard,
     pub(crate) site: SiteText,
+    pub(crate) secrets: SecretText,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) log_files: Vec<LogFile>,
     pub(crate) role: Role,
@@ -78,6 +81,11 @@ impl Inheritance {
             control: own(description.control)?,
             scoreboard: Scoreboard::map(own(description.scoreboard)?)?,
             site: SiteText::new(read_all(&own(description.site)?)?),
+            // Read before an application is loaded, and closed.
+            secrets: SecretText::new(match description.secrets {
+                Some(number) => read_all(&own(number)?)?,
+                None => Vec::new(),
+            }),
             listeners,
             log_files,
             role: description.role,
@@ -97,6 +105,7 @@ impl Inheritance {
         Ok(WorkerSeat {
             worker,
             site: self.site,
+            secrets: self.secrets,
             listeners: self.listeners,
             door,
             log_files: self.log_files,

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use alula_config::site::LogTarget;
-use rustix::fs::MemfdFlags;
+use rustix::fs::{MemfdFlags, Mode, SealFlags};
 use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags};
 
@@ -22,7 +22,7 @@ use crate::front;
 use crate::inheritance::{Description, Role};
 use crate::listeners::Bound;
 use crate::messages::Channel;
-use crate::plan::{GroupPlan, SiteText};
+use crate::plan::{GroupPlan, SecretText, SiteText};
 use crate::privileges::{RunAs, is_root};
 use crate::process::Process;
 use crate::python::{Library, Python, PythonPlan};
@@ -66,6 +66,7 @@ pub(crate) enum Lot {
 #[derive(Debug)]
 pub(crate) struct Belongings {
     site: OwnedFd,
+    secrets: OwnedFd,
     listeners: Vec<Arc<Bound>>,
     log_files: Vec<(LogTarget, File)>,
     /// The list of them, for the children.
@@ -78,6 +79,7 @@ pub(crate) struct Belongings {
 impl Belongings {
     pub(crate) fn new(
         site: &SiteText,
+        secrets: &SecretText,
         listeners: Vec<Arc<Bound>>,
         log_files: Vec<(LogTarget, File)>,
         scoreboard: Scoreboard,
@@ -90,8 +92,12 @@ impl Belongings {
             .map(|(target, file)| (target, file.as_raw_fd()))
             .collect();
         let log_list = memory_file("alula-logs", &serde_json::to_vec(&numbers)?)?;
+        let secrets = memory_file("alula-secrets", secrets.as_bytes())?;
+        // Whoever has the descriptor can read it; nobody gets another through `/proc`.
+        rustix::fs::fchmod(&secrets, Mode::empty())?;
         Ok(Self {
             site,
+            secrets,
             listeners,
             log_files,
             log_list,
@@ -246,6 +252,8 @@ impl Belongings {
             scoreboard: self.scoreboard.descriptor().as_raw_fd(),
             site: self.site.as_raw_fd(),
             listeners: listeners.iter().map(listener).collect(),
+            // Who accepts no connections has no use for keys, and perhaps no business with them.
+            secrets: (!listeners.is_empty()).then(|| self.secrets.as_raw_fd()),
             logs: self.log_list.as_raw_fd(),
             role,
         }
@@ -257,12 +265,17 @@ impl Description {
         let listeners = self.listeners.iter().map(|(_, number)| *number);
         [self.control, self.scoreboard, self.site, self.logs]
             .into_iter()
+            .chain(self.secrets)
             .chain(listeners)
     }
 }
 
 fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?;
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = rustix::fs::memfd_create(name, flags)?;
     io::Write::write_all(&mut File::from(memory.as_fd().try_clone_to_owned()?), bytes)?;
+    // All children share it; none can change it for the others.
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&memory, seals)?;
     Ok(memory)
 }

@@ -36,7 +36,7 @@ pub mod supervisor;
 pub mod template;
 
 pub use listeners::{BindError, Listener};
-pub use plan::{GroupPlan, Plan, SiteText};
+pub use plan::{GroupPlan, Plan, SecretText, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};
 pub use scoreboard::{Row, Scoreboard, Slot, State};
 pub use turns::Turns;

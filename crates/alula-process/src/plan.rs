@@ -20,6 +20,8 @@ use crate::python::PythonPlan;
 pub struct Plan {
     /// The whole configuration, for templates and workers.
     pub site: SiteText,
+    /// Certificates and keys, for templates and workers.
+    pub secrets: SecretText,
     /// `PidFile`.
     pub pid_file: Option<PathBuf>,
     /// The main server's error log.
@@ -48,6 +50,34 @@ pub struct GroupPlan {
     pub python: Option<PythonPlan>,
     /// Who they run as, if not as everyone else.
     pub run_as: Option<RunAs>,
+}
+
+/// What workers need and nobody else may read: certificates with their keys, as JSON of a type only an assembly knows. It
+/// travels in memory, apart from the Site, and `Debug` does not show it.
+#[derive(Clone)]
+pub struct SecretText(Arc<[u8]>);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretText").finish_non_exhaustive()
+    }
+}
+
+impl SecretText {
+    /// Takes the JSON text.
+    #[must_use]
+    pub fn new(json: Vec<u8>) -> Self {
+        Self(json.into())
+    }
+
+    /// What it is made of.
+    pub fn parse<S: DeserializeOwned>(&self) -> io::Result<S> {
+        Ok(serde_json::from_slice(&self.0)?)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The whole Site as JSON. Only an assembly knows its type; for everyone between it is just text to pass on.

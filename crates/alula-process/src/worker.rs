@@ -12,7 +12,7 @@ use alula_config::site::LogTarget;
 
 use crate::listeners::Listener;
 use crate::messages::{Channel, FromWorker, ToFront, bounded};
-use crate::plan::SiteText;
+use crate::plan::{SecretText, SiteText};
 use crate::scoreboard::{Scoreboard, Slot};
 
 /// The longest thing said to a worker.
@@ -52,6 +52,8 @@ pub struct WorkerSeat {
     pub worker: u64,
     /// The configuration, as the supervisor read it.
     pub site: SiteText,
+    /// Certificates and keys. Nothing behind fronts.
+    pub secrets: SecretText,
     /// The sockets to accept from. None behind fronts.
     pub listeners: Vec<Listener>,
     /// Behind fronts: where they hand over connections (see [`crate::hand_over`]).

@@ -4,7 +4,8 @@ use crate::headers::HeaderChanges;
 use crate::mapping::{Mapped, Mappings};
 use crate::redirect::Redirects;
 use crate::route::{
-    Access, Action, Basic, FilesRoute, PythonRoute, Route, RouteId, VirtualHostId, WsgiRoute,
+    Access, Action, Basic, FilesRoute, PythonRoute, Route, RouteId, TlsVariables, VirtualHostId,
+    WsgiRoute,
 };
 use alula_config::site::{
     AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, HandlerChoice,
@@ -43,6 +44,7 @@ pub(crate) fn route(
             require: settings.access.clone(),
             order: settings.order.clone(),
             authentication: authentication(settings),
+            requires_tls: settings.requires_tls == Some(true),
         },
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
         has_error_page: error_documents.values().any(is_page),
@@ -53,6 +55,10 @@ pub(crate) fn route(
         redirects: Redirects::new(&settings.redirects),
         compression: compression(settings, &environment),
         send_file: send_file(settings),
+        tls_variables: TlsVariables {
+            standard: settings.tls_options.variables == Some(true),
+            certificates: settings.tls_options.certificates == Some(true),
+        },
         default_charset: default_charset(settings),
         log_level: settings.log_level.clone(),
         environment: environment.into(),

@@ -22,6 +22,6 @@ pub use headers::{HeaderChanges, Moment};
 pub use redirect::{Redirected, Redirects};
 pub use route::{
     Access, Action, Basic, FilesRoute, Found, Program, PythonDefinition, PythonRoute, Route,
-    RouteId, Verdict, VirtualHostId, WsgiRoute,
+    RouteId, TlsVariables, Verdict, VirtualHostId, WsgiRoute,
 };
 pub use table::RouteTable;

@@ -66,10 +66,21 @@ pub struct Route {
     pub send_file: Option<Arc<SendFileSettings>>,
     /// `Redirect` and its kin in the sections, tried for each request.
     pub redirects: Redirects,
+    /// `SSLOptions`: which `SSL_*` variables an application sees.
+    pub tls_variables: TlsVariables,
     /// `AddDefaultCharset`, for `text/plain` and `text/html` responses that name none.
     pub default_charset: Option<String>,
     /// `LogLevel` in the sections.
     pub log_level: Option<LogLevelChange>,
+}
+
+/// Which variables of a TLS connection an application sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsVariables {
+    /// `StdEnvVars`.
+    pub standard: bool,
+    /// `ExportCertData`.
+    pub certificates: bool,
 }
 
 /// Who answers.
@@ -96,6 +107,8 @@ pub struct PythonDefinition {
     pub program: Program,
     /// [`Route::log_level`].
     pub log_level: Option<LogLevelChange>,
+    /// `SSLOptions`.
+    pub tls_variables: TlsVariables,
 }
 
 /// What Python runs.
@@ -117,6 +130,7 @@ impl PythonDefinition {
         };
         Some(Self {
             virtual_host: route.virtual_host.0,
+            tls_variables: route.tls_variables,
             environment: route.environment.to_vec(),
             program,
             log_level: route.log_level.clone(),
@@ -190,6 +204,8 @@ pub struct Access {
     pub order: Option<OrderRules>,
     /// `AuthType Basic`; `None` = nobody is asked who they are.
     pub authentication: Option<Basic>,
+    /// `SSLRequireSSL`: whatever the rest says.
+    pub requires_tls: bool,
 }
 
 /// How a client proves who it is (RFC 7617).
@@ -219,6 +235,9 @@ pub enum Verdict {
 impl Access {
     /// Judges a request (httpd's order: `Order` first, then `Require` without a user, then with one).
     pub fn judge(&self, asker: &Asker) -> Verdict {
+        if self.requires_tls && !asker.secure {
+            return Verdict::Refuse;
+        }
         let order = self.order.as_ref();
         let passes_order = order.is_none_or(|order| order.allows(asker));
         let satisfy = order.map(|order| order.satisfy(asker.method));

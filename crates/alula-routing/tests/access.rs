@@ -25,6 +25,8 @@ fn check(config: &str, expected: &[(&str, bool)]) {
         let asker = Asker {
             client: client.parse().expect("an address"),
             local: "192.0.2.1".parse().expect("an address"),
+            secure: false,
+            certified: false,
             method,
             variables: &variables,
             user: None,
@@ -223,6 +225,8 @@ fn check_user(lines: &str, expected: [Verdict; 3]) {
         route.access.judge(&Asker {
             client: "10.0.0.1".parse().expect("an address"),
             local: "192.0.2.1".parse().expect("an address"),
+            secure: false,
+            certified: false,
             method: "GET",
             variables: &[],
             user,

@@ -19,6 +19,8 @@ fn asker(method: &str) -> Asker<'_> {
     Asker {
         client: "192.0.2.1".parse().expect("an address"),
         local: "192.0.2.2".parse().expect("an address"),
+        secure: false,
+        certified: false,
         method,
         variables: &[],
         user: None,

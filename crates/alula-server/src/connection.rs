@@ -5,13 +5,15 @@
 
 use crate::clock::Clock;
 use crate::strict::{HeadLimits, Overlong, RawHead};
+use crate::tls::Agreed;
 use alula_http::Peer;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(crate) enum Phase {
     Content,
     /// A handler has the request, or its response is on its way.
     Answering,
+    /// What comes before HTTP: a TLS handshake, the beginning of HTTP/2.
+    Opening,
 }
 
 /// How a connection is told to end.
@@ -65,6 +69,28 @@ pub(crate) struct Connection {
     waker: Mutex<Option<Waker>>,
     /// Where it stands in the server's list.
     place: AtomicUsize,
+    /// For which hosts its TLS handshake was.
+    agreed: OnceLock<Agreed>,
+    /// What HTTP/2 needs; `None` otherwise.
+    http2: OnceLock<Http2>,
+}
+
+/// An HTTP/2 connection, or one of its streams.
+#[derive(Debug)]
+enum Http2 {
+    Connection {
+        /// Requests under way.
+        streams: AtomicU32,
+        /// Since when a client lets a response wait that it could have; 0 when it does not.
+        stalled_since_ms: AtomicU64,
+        /// GOAWAY was sent.
+        closing: AtomicBool,
+    },
+    Stream {
+        connection: Arc<Connection>,
+        /// How long the client may be silent while its content is awaited.
+        patience: Duration,
+    },
 }
 
 impl Connection {
@@ -82,7 +108,37 @@ impl Connection {
             last: AtomicBool::new(false),
             waker: Mutex::new(None),
             place: AtomicUsize::new(0),
+            agreed: OnceLock::new(),
+            http2: OnceLock::new(),
         }
+    }
+
+    /// One stream of an HTTP/2 connection, which is a connection of its own as far as a request is concerned.
+    pub(crate) fn stream(connection: &Arc<Self>, patience: Duration) -> Arc<Self> {
+        let stream = Self {
+            since_ms: AtomicU64::new(connection.clock.now_ms()),
+            peer: connection.peer.clone(),
+            clock: connection.clock.clone(),
+            raw_head: Mutex::default(),
+            head_limits: connection.head_limits,
+            phase: AtomicU8::new(Phase::Answering as u8),
+            blocked_since_ms: AtomicU64::new(0),
+            order: AtomicU8::new(Order::None as u8),
+            requests: AtomicU32::new(0),
+            last: AtomicBool::new(false),
+            waker: Mutex::new(None),
+            place: AtomicUsize::new(0),
+            agreed: connection.agreed.clone(),
+            http2: OnceLock::from(Http2::Stream {
+                connection: connection.clone(),
+                patience,
+            }),
+        };
+        if let Some(Http2::Connection { streams, .. }) = connection.http2.get() {
+            streams.fetch_add(1, Relaxed);
+        }
+        connection.enter(Phase::Answering);
+        Arc::new(stream)
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -90,7 +146,8 @@ impl Connection {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Content,
-            _ => Phase::Answering,
+            3 => Phase::Answering,
+            _ => Phase::Opening,
         }
     }
 
@@ -101,6 +158,9 @@ impl Connection {
 
     /// The response is complete as far as the handler goes: the next request may come.
     pub(crate) fn answered(&self) {
+        if let Some(Http2::Stream { connection, .. }) = self.http2.get() {
+            return connection.stream_answered();
+        }
         let pending = !self.raw_head.lock().is_empty();
         self.enter(if pending { Phase::Head } else { Phase::Idle });
     }
@@ -122,11 +182,19 @@ impl Connection {
 
     /// Counts a request; returns how many there have been, this one included.
     pub(crate) fn count_request(&self) -> u32 {
-        self.requests.fetch_add(1, Relaxed) + 1
+        self.whole().requests.fetch_add(1, Relaxed) + 1
+    }
+
+    /// The connection a stream is part of; itself otherwise.
+    fn whole(&self) -> &Self {
+        match self.http2.get() {
+            Some(Http2::Stream { connection, .. }) => connection,
+            _ => self,
+        }
     }
 
     pub(crate) fn requests(&self) -> u32 {
-        self.requests.load(Relaxed)
+        self.whole().requests.load(Relaxed)
     }
 
     pub(crate) fn order(&self) -> Order {
@@ -151,10 +219,14 @@ impl Connection {
 
     /// Bytes have come.
     pub(crate) fn received(&self, bytes: &[u8]) {
+        if self.http2.get().is_some() {
+            // Frames are the engine's to judge; what a request does shows on its stream.
+            return;
+        }
         match self.phase() {
             Phase::Idle => self.enter(Phase::Head),
             Phase::Content => self.enter(Phase::Content),
-            Phase::Head | Phase::Answering => {}
+            Phase::Head | Phase::Answering | Phase::Opening => {}
         }
         let mut raw_head = self.raw_head.lock();
         raw_head.received(bytes);
@@ -214,5 +286,98 @@ impl Connection {
 
     pub(crate) fn is_last(&self) -> bool {
         self.last.load(Relaxed)
+    }
+
+    /// Notes what a TLS handshake was for.
+    pub(crate) fn set_agreed(&self, agreed: Agreed) {
+        let _ = self.agreed.set(agreed);
+    }
+
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.agreed.get().copied()
+    }
+
+    /// From here on it speaks HTTP/2.
+    pub(crate) fn become_http2(&self) {
+        let _ = self.http2.set(Http2::Connection {
+            streams: AtomicU32::new(0),
+            stalled_since_ms: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+        });
+    }
+
+    /// Whether it speaks HTTP/2, as a whole or as one of its streams.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2.get().is_some()
+    }
+
+    /// How long a stream waits for content; connections are looked after by the sweep.
+    pub(crate) fn stream_patience(&self) -> Option<Duration> {
+        match self.http2.get() {
+            Some(Http2::Stream { patience, .. }) => Some(*patience),
+            _ => None,
+        }
+    }
+
+    fn stream_answered(&self) {
+        if let Some(Http2::Connection { streams, .. }) = self.http2.get()
+            && streams.fetch_sub(1, Relaxed) == 1
+        {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// An HTTP/2 connection's requests under way.
+    pub(crate) fn streams(&self) -> u32 {
+        match self.http2.get() {
+            Some(Http2::Connection { streams, .. }) => streams.load(Relaxed),
+            _ => 0,
+        }
+    }
+
+    /// Whether the end has been announced on an HTTP/2 connection.
+    pub(crate) fn is_closing(&self) -> bool {
+        match self.http2.get() {
+            Some(Http2::Connection { closing, .. }) => closing.load(Relaxed),
+            _ => false,
+        }
+    }
+
+    /// Takes the order to close, once: an HTTP/2 connection says GOAWAY and finishes what it has.
+    pub(crate) fn take_close(&self) -> bool {
+        let ordered = self.order() == Order::Close;
+        if ordered {
+            self.order.store(Order::None as u8, Relaxed);
+            if let Some(Http2::Connection { closing, .. }) = self.http2.get() {
+                closing.store(true, Relaxed);
+            }
+            self.since_ms.store(self.clock.now_ms(), Relaxed);
+        }
+        ordered
+    }
+
+    /// A piece of a stream's response is ready to go, or was taken (`since` the client lets it wait).
+    pub(crate) fn stalls(&self, waits: bool) {
+        if let Some(Http2::Stream { connection, .. }) = self.http2.get()
+            && let Some(Http2::Connection {
+                stalled_since_ms, ..
+            }) = connection.http2.get()
+        {
+            let since = if waits { self.clock.now_ms().max(1) } else { 0 };
+            stalled_since_ms.store(since, Relaxed);
+        }
+    }
+
+    /// Milliseconds for which the client has let responses wait that it could have.
+    pub(crate) fn stalled_ms(&self) -> u64 {
+        match self.http2.get() {
+            Some(Http2::Connection {
+                stalled_since_ms, ..
+            }) => match stalled_since_ms.load(Relaxed) {
+                0 => 0,
+                since => self.clock.now_ms().saturating_sub(since),
+            },
+            _ => 0,
+        }
     }
 }

@@ -66,7 +66,14 @@ async fn next_frame(
     connection: &Connection,
 ) -> Result<Option<hyper::body::Frame<Bytes>>, ContentError> {
     use hyper::body::Body as _;
-    let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *incoming).poll_frame(cx)).await;
+    let next = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *incoming).poll_frame(cx));
+    let frame = match connection.stream_patience() {
+        None => next.await,
+        Some(patience) => match tokio::time::timeout(patience, next).await {
+            Ok(frame) => frame,
+            Err(_) => return Err(ContentError::TooSlow),
+        },
+    };
     match frame {
         None => Ok(None),
         Some(Ok(frame)) => Ok(Some(frame)),

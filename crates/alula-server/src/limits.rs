@@ -11,11 +11,18 @@ use std::time::Duration;
 /// (`RequestReadTimeout header=20-40`).
 const HEAD_TIMEOUT_MAX: Duration = Duration::from_secs(40);
 
+/// A TLS handshake must be complete within this time, or within `Timeout` where that is shorter.
+const OPENING_TIMEOUT_MAX: Duration = Duration::from_secs(20);
+
+/// An HTTP/2 connection that was told to end has this long for it once nothing is under way, in milliseconds.
+const CLOSING_MS: u64 = 2000;
+
 /// Timeouts of connections on one address, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
     silence_ms: u64,
     head_ms: u64,
+    opening_ms: u64,
     keep_alive_ms: u64,
 }
 
@@ -25,8 +32,14 @@ impl Timeouts {
         Self {
             silence_ms: ms(settings.timeout),
             head_ms: ms(settings.timeout.min(HEAD_TIMEOUT_MAX)),
+            opening_ms: ms(settings.timeout.min(OPENING_TIMEOUT_MAX)),
             keep_alive_ms: ms(settings.keep_alive_timeout),
         }
+    }
+
+    /// `Timeout`.
+    pub(crate) fn silence(&self) -> Duration {
+        Duration::from_millis(self.silence_ms)
     }
 
     /// How long a connection may wait for a request's first byte. While the server drains, even a new connection
@@ -46,11 +59,21 @@ impl Timeouts {
             return;
         }
         let elapsed_ms = connection.elapsed_ms();
-        let order = if connection.blocked_ms() > self.silence_ms {
+        let blocked_ms = connection.blocked_ms().max(connection.stalled_ms());
+        let order = if blocked_ms > self.silence_ms {
             Order::Abort
+        } else if connection.is_closing() {
+            match connection.streams() {
+                0 if elapsed_ms > CLOSING_MS => Order::Abort,
+                _ => Order::None,
+            }
+        } else if draining && connection.is_http2() {
+            // GOAWAY lets it finish what is under way.
+            Order::Close
         } else {
             match connection.phase() {
                 Phase::Idle if elapsed_ms > self.idle_ms(connection, draining) => Order::Close,
+                Phase::Opening if elapsed_ms > self.opening_ms => Order::Close,
                 Phase::Head if elapsed_ms > self.head_ms => Order::HeadTimeout,
                 Phase::Content if elapsed_ms > self.silence_ms => Order::ContentTimeout,
                 _ => Order::None,

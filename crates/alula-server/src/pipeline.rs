@@ -14,10 +14,12 @@ use crate::leading::{Led, Way};
 use crate::redirect;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
-use crate::strict::Framing;
+use crate::strict::{self, Framing};
 use crate::targets::Targets;
+use crate::tls::{Misdirected, Tls};
 use alula_http::{
-    Answer, Body, BodyMode, Handler, Leading, Listing, OwnPage, Request, Response, status_response,
+    Answer, Body, BodyMode, Handler, Leading, Listing, OwnPage, Request, Response, Scheme,
+    status_response,
 };
 use alula_routing::{
     Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
@@ -62,6 +64,8 @@ pub struct HostSettings {
     pub access_logs: Vec<site::AccessLog>,
     /// What events about its requests happen in, where its error log is not the main server's.
     pub log: Option<Span>,
+    /// `SSLEngine` with all that belongs to it.
+    pub tls: Option<site::Tls>,
 }
 
 impl From<&site::VirtualHost> for HostSettings {
@@ -71,6 +75,7 @@ impl From<&site::VirtualHost> for HostSettings {
             connection: host.connection.clone(),
             access_logs: host.access_logs.clone(),
             log: None,
+            tls: host.tls.clone(),
         }
     }
 }
@@ -82,6 +87,8 @@ pub(crate) struct Pipeline {
     pub(crate) assembly: Box<dyn Assembly>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) draining: AtomicBool,
+    /// `None` where no server is TLS.
+    pub(crate) tls: Option<Tls>,
     pub(crate) authenticator: Authenticator,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
     pub(crate) targets: Targets,
@@ -108,8 +115,10 @@ impl Pipeline {
         assembly: Box<dyn Assembly>,
         observer: Arc<dyn Observer>,
         log_files: Vec<(site::LogTarget, File)>,
+        tls: Option<Tls>,
     ) -> Self {
         Self {
+            tls,
             routes,
             logs: AccessLogs::open(&hosts, log_files),
             hosts: hosts.into(),
@@ -280,7 +289,11 @@ impl Pipeline {
         };
 
         let framing = framing(&head.headers, &incoming);
-        if let Err(fault) = connection.raw_head.lock().judge(framing) {
+        let judged = match connection.is_http2() {
+            false => connection.raw_head.lock().judge(framing),
+            true => strict::judge_http2(&head),
+        };
+        if let Err(fault) = judged {
             tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "refused: {}", fault.0);
             return refuse(StatusCode::BAD_REQUEST, true, None);
         }
@@ -292,6 +305,17 @@ impl Pipeline {
             return refuse(StatusCode::BAD_REQUEST, true, None);
         }
         let has_content = framing != Framing::None;
+        if let Some(tls) = &self.tls
+            && let Some(agreed) = connection.agreed()
+            && let Err(misdirected) = tls.judge(agreed, host)
+        {
+            tracing::debug!(target: "ssl", client = %connection.peer.remote, request = id, "refused: {misdirected:?}");
+            let status = match misdirected {
+                Misdirected::OtherServer => StatusCode::MISDIRECTED_REQUEST,
+                Misdirected::NotShown => StatusCode::FORBIDDEN,
+            };
+            return refuse(status, has_content, None);
+        }
         let target = head
             .uri
             .path_and_query()
@@ -516,13 +540,17 @@ impl Pipeline {
         head.headers
             .entry(header::SERVER)
             .or_insert(HeaderValue::from_static("Alula"));
-        if !keep_alive {
+        if !keep_alive && version != Version::HTTP_2 {
             head.headers
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let body = match body {
             Body::File(file, length) => self.assembly.file_content(file, length),
             other => other,
+        };
+        let body = match version {
+            Version::HTTP_2 => without_forbidden_content(&mut head, body, head_only),
+            _ => body,
         };
         let streams = matches!(body, Body::Stream(_)) && !head_only;
         let guard = match entry {
@@ -632,6 +660,28 @@ fn without_content(request: &Request) -> Request {
     }
 }
 
+/// The HTTP/2 engine sends whatever content there is, where that of HTTP/1.1 knows what may have none (RFC 9110
+/// section 6.4.1).
+fn without_forbidden_content(
+    head: &mut http::response::Parts,
+    body: Body,
+    head_only: bool,
+) -> Body {
+    let forbidden = matches!(
+        head.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    if !head_only && !forbidden {
+        return body;
+    }
+    if let Some(length) = body.len().filter(|_| head_only && !forbidden) {
+        head.headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| HeaderValue::from(length));
+    }
+    Body::Empty
+}
+
 /// Whether the server or its file engine has nothing to say but a status other than success.
 fn is_own_error(head: &http::response::Parts) -> bool {
     !head.status.is_success() && head.extensions.get::<OwnPage>().is_some()
@@ -642,6 +692,11 @@ fn asker<'a>(connection: &Connection, method: &'a str) -> site::Asker<'a> {
     site::Asker {
         client: connection.peer.remote.ip(),
         local: connection.peer.local.ip(),
+        secure: connection.peer.scheme == Scheme::Https,
+        certified: connection
+            .peer
+            .tls()
+            .is_some_and(|session| session.has_client_certificate()),
         method,
         // Nothing sets variables this early yet; `SetEnv` comes after access, as in httpd.
         variables: &[],
@@ -699,6 +754,7 @@ fn check_head(head: &http::request::Parts, limits: &site::Connection) -> Result<
             return Err(StatusCode::EXPECTATION_FAILED);
         }
     }
+    // HTTP/2 has `:authority`, which was looked at before.
     let needed = head.version == Version::HTTP_11;
     if hosts > 1 || (needed && hosts == 0) {
         return Err(StatusCode::BAD_REQUEST);

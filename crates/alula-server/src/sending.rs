@@ -58,6 +58,7 @@ impl Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
+        self.connection.stalls(false);
         self.connection.answered();
         self.observer.request_finished();
         if let Some(entry) = self.entry.take() {
@@ -75,12 +76,16 @@ impl http_body::Body for Outgoing {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(sent) = &this.sent {
+            sent.connection.stalls(false);
+        }
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if let Some(sent) = &mut this.sent {
             match &polled {
                 Poll::Ready(Some(Ok(frame))) => {
                     sent.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                     sent.complete = this.body.is_end_stream();
+                    sent.connection.stalls(!sent.complete);
                 }
                 Poll::Ready(None) => sent.complete = true,
                 _ => {}

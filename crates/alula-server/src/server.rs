@@ -5,11 +5,14 @@
 use crate::clock::{Clock, TICK};
 use crate::connection::Connection;
 use crate::limits::Timeouts;
+use crate::opening;
 use crate::pipeline::{Assembly, HostSettings, Pipeline};
-use crate::socket::Socket;
+use crate::socket::{Socket, Wire};
 use crate::strict::HeadLimits;
+use crate::tls::{Tls, TlsMaterial};
 use alula_http::{Peer, Scheme};
-use alula_routing::{RouteTable, site};
+use alula_routing::site::{self, Protocol};
+use alula_routing::{RouteTable, VirtualHostId};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -57,11 +60,13 @@ pub struct Server {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    pipeline: Arc<Pipeline>,
+pub(crate) struct Inner {
+    pub(crate) pipeline: Arc<Pipeline>,
     clock: Arc<Clock>,
     engine: http1::Builder,
-    timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
+    /// Whether anything may come before HTTP/1.1: TLS, or HTTP/2.
+    has_openings: bool,
     head_limits: HeadLimits,
     connections: Mutex<Vec<Arc<Connection>>>,
     /// Someone has connected, or the server drains: the sweep has something to do.
@@ -82,14 +87,21 @@ impl std::fmt::Debug for Server {
 impl Server {
     /// A server that answers by `routes` with the assembly's handlers. `hosts` are the main server and the
     /// virtual hosts in the order of the table's ids; there is at least the main server. `log_files` are access
-    /// logs that are open already; others are opened here.
+    /// logs that are open already; others are opened here. `material` is what the hosts' TLS needs.
+    ///
+    /// # Errors
+    /// When certificates and keys cannot be used; the text says file, line and fact.
     pub fn new(
         routes: RouteTable,
         hosts: Vec<HostSettings>,
         assembly: Box<dyn Assembly>,
         observer: Arc<dyn Observer>,
         log_files: Vec<(site::LogTarget, File)>,
-    ) -> Self {
+        material: &TlsMaterial,
+    ) -> Result<Self, String> {
+        let tls = Tls::of_hosts(&hosts, material)?;
+        let has_h2c = |host: &HostSettings| host.connection.protocols.contains(&Protocol::H2c);
+        let has_openings = tls.is_some() || hosts.iter().any(has_h2c);
         // Before the host of a request is known, the main server's settings hold.
         let limits = hosts
             .first()
@@ -99,9 +111,11 @@ impl Server {
         engine
             .max_buf_size(ENGINE_BYTES_MAX)
             .header_read_timeout(None);
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
-                pipeline: Arc::new(Pipeline::new(routes, hosts, assembly, observer, log_files)),
+                pipeline: Arc::new(Pipeline::new(
+                    routes, hosts, assembly, observer, log_files, tls,
+                )),
                 clock: Arc::new(Clock::new()),
                 engine,
                 timeouts: Timeouts::new(&limits),
@@ -114,8 +128,9 @@ impl Server {
                 accepting: AtomicBool::new(true),
                 stop_accepting: Notify::new(),
                 empty: Notify::new(),
+                has_openings,
             }),
-        }
+        })
     }
 
     /// Starts accepting from `listeners`. Must be called on a runtime.
@@ -208,7 +223,11 @@ impl Inner {
         };
         // A failure costs latency, nothing else.
         let _ = stream.set_nodelay(true);
-        let peer = Peer::new(local, remote, Scheme::Http);
+        let scheme = match &self.pipeline.tls {
+            Some(tls) if tls.is_spoken_at(&self.pipeline.routes, local) => Scheme::Https,
+            _ => Scheme::Http,
+        };
+        let peer = Peer::new(local, remote, scheme);
         let connection = {
             let mut connections = self.connections.lock();
             if connections.is_empty() {
@@ -230,7 +249,16 @@ impl Inner {
             inner: self.clone(),
             connection: connection.clone(),
         };
-        let socket = Socket::new(stream, connection.clone());
+        if self.has_openings {
+            // In a box: connections that begin with HTTP/1.1 shall not carry the room for it.
+            Box::pin(opening::serve(self.clone(), stream, connection)).await;
+        } else {
+            self.serve_http1(stream, connection).await;
+        }
+    }
+
+    pub(crate) async fn serve_http1<W: Wire>(&self, wire: W, connection: Arc<Connection>) {
+        let socket = Socket::new(wire, connection.clone());
         let service = service_fn(|request| {
             let response = self.pipeline.clone().respond(request, connection.clone());
             async move { Ok::<_, Infallible>(response.await) }
@@ -242,6 +270,12 @@ impl Inner {
         {
             tracing::debug!(target: "core", client = %connection.peer.remote, "connection ended: {error}");
         }
+    }
+
+    /// The settings of the first host at an address, which hold before a request names another.
+    pub(crate) fn settings_at(&self, local: SocketAddr) -> &HostSettings {
+        let VirtualHostId(index) = self.pipeline.routes.virtual_host(local, None);
+        &self.pipeline.hosts[index]
     }
 
     /// Moves the clock, enforces timeouts and flushes logs while there are connections.

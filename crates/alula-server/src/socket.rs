@@ -25,16 +25,26 @@ fn refusal(order: Order) -> &'static [u8] {
 /// `writev` of its head and content.
 const GATHER_BYTES_MAX: usize = 4096;
 
+/// What a [`Socket`] reads from and writes to.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether what was written may wait in it until it is flushed.
+    const HOLDS_BACK: bool;
+}
+
+impl Wire for TcpStream {
+    const HOLDS_BACK: bool = false;
+}
+
 /// A client's socket.
-pub(crate) struct Socket {
-    stream: TcpStream,
+pub(crate) struct Socket<W = TcpStream> {
+    stream: W,
     connection: Arc<Connection>,
     /// Where parts are copied together; empty between two writes.
     gathered: Vec<u8>,
 }
 
-impl Socket {
-    pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+impl<W: Wire> Socket<W> {
+    pub(crate) fn new(stream: W, connection: Arc<Connection>) -> Self {
         Self {
             stream,
             connection,
@@ -47,7 +57,7 @@ fn aborted() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the client is too slow")
 }
 
-impl AsyncRead for Socket {
+impl<W: Wire> AsyncRead for Socket<W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,9 +65,17 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.connection.order() {
             Order::None => {}
+            // HTTP/2 has its own way to end; its task takes the order.
+            Order::Close if self.connection.is_http2() => {}
             Order::Close => return Poll::Ready(Ok(())),
             order @ (Order::HeadTimeout | Order::LineTooLong | Order::FieldTooLong) => {
-                let _ = self.stream.try_write(refusal(order));
+                let stream = &mut self.stream;
+                if Pin::new(&mut *stream)
+                    .poll_write(cx, refusal(order))
+                    .is_ready()
+                {
+                    let _ = Pin::new(stream).poll_flush(cx);
+                }
                 self.connection.give(Order::Close);
                 return Poll::Ready(Ok(()));
             }
@@ -79,7 +97,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl Socket {
+impl<W: Wire> Socket<W> {
     fn wrote(&self, cx: &Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &polled {
             Poll::Ready(_) => self.connection.sent(),
@@ -89,7 +107,7 @@ impl Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<W: Wire> AsyncWrite for Socket<W> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -128,8 +146,19 @@ impl AsyncWrite for Socket {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !W::HOLDS_BACK {
+            return Poll::Ready(Ok(()));
+        }
+        if self.connection.order() == Order::Abort {
+            return Poll::Ready(Err(aborted()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        match &polled {
+            Poll::Ready(_) => self.connection.sent(),
+            Poll::Pending => self.connection.waits_to_write(cx),
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -5,6 +5,9 @@
 //! sections 2.2, 6.3 and 11.2), so each is answered 400 and the connection is closed. The engine still does the
 //! parsing; this file only keeps the bytes of the head it is about to parse and judges them.
 
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+
 /// More of a head than this is not kept; the engine refuses such a head by itself.
 const HEAD_BYTES_MAX: usize = 256 * 1024;
 
@@ -136,6 +139,32 @@ impl RawHead {
         } else {
             self.bytes.drain(..taken);
         }
+    }
+}
+
+/// Judges a request of HTTP/2, whose engine has made sure that there are no fields about the connection, that each pseudo-header
+/// is there once and first, and that the content is as long as announced (RFC 9113 sections 8.2 and 8.3).
+///
+/// Left is what could be read in two ways: an authority that is not the `Host`, and lengths that only agree. The scheme a client
+/// claims is not looked at by anybody: what the connection is counts.
+pub(crate) fn judge_http2(head: &Parts) -> Result<(), Fault> {
+    if head.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(Fault("Content-Length is repeated"));
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (head.uri.authority(), hosts.next()) {
+        (None, None) => Err(Fault("there is neither :authority nor Host")),
+        (Some(authority), _) if authority.as_str().contains('@') => {
+            Err(Fault(":authority has a user in it"))
+        }
+        (Some(authority), Some(host))
+            if !host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            Err(Fault("Host is not :authority"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -96,6 +96,10 @@ impl PythonAssembly {
             server_admin: host.server_admin.clone(),
             document_root: host.document_root.as_deref().map(text),
             script_file,
+            tls_variables: (
+                definition.tls_variables.standard,
+                definition.tls_variables.certificates,
+            ),
             multiprocess: self.multiprocess,
             log: log.unwrap_or_else(tracing::Span::none),
         }))

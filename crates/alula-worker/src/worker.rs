@@ -83,7 +83,9 @@ pub(crate) fn run(
                         .into_iter()
                         .map(|log| (log.target, log.file))
                         .collect(),
-                );
+                    &seat.secrets.parse().map_err(failed)?,
+                )
+                .map_err(PyRuntimeError::new_err)?;
                 let listeners = seat.listeners.into_iter();
                 let listeners = listeners.map(|listener| listener.socket).collect();
                 server.serve(listeners).map(|()| Service::Accepting(server))

@@ -13,7 +13,7 @@ use alula_process::{Control, Heard, Order, Orders, Slot, Turns, WorkerSeat, fron
 use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tracing::Span;
 
 /// The whole life of a front. Returns when it is to end.
@@ -52,7 +52,9 @@ async fn serve(site: Site, seat: WorkerSeat, logs: ErrorLogs) -> Result<()> {
         Box::new(FrontAssembly::new(&site, doors.clone(), logs)),
         Arc::new(Counter::new(seat.slot, turns, &control, requests_max)),
         log_files.map(|log| (log.target, log.file)).collect(),
-    );
+        &seat.secrets.parse()?,
+    )
+    .map_err(|error| anyhow!(error))?;
     server.serve(
         listeners
             .into_iter()

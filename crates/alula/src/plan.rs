@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 
 use alula_config::Site;
 use alula_config::site::{Interpreter, LogLevel, LogTarget};
 use alula_process::error_log::LogSettings;
 use alula_process::python::PythonPlan;
-use alula_process::{GroupPlan, Plan, RunAs, SiteText};
-use anyhow::{Context, Result};
+use alula_process::{GroupPlan, Plan, RunAs, SecretText, SiteText};
+use alula_server::{Tls, TlsMaterial};
+use anyhow::{Context, Result, anyhow};
 
 /// What the command line changes in a configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +22,8 @@ pub(crate) struct Overrides {
     pub(crate) one_worker: bool,
 }
 
-pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
+/// The plan, and what is to be said about it.
+pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<(Plan, Vec<String>)> {
     let mut site = site.clone();
     if let Some(level) = overrides.log_level {
         site.main_server.log_level.default = level;
@@ -27,8 +31,10 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
     let site = &site;
     let json =
         serde_json::to_vec(site).context("the configuration has a path that is not UTF-8")?;
-    Ok(Plan {
+    let (material, warnings) = tls(site)?;
+    let plan = Plan {
         site: SiteText::new(json),
+        secrets: SecretText::new(serde_json::to_vec(&material)?),
         pid_file: Some(site.pid_file.clone()),
         error_log: LogSettings::from(&site.main_server),
         log_files: log_files(site),
@@ -40,7 +46,41 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<Plan> {
         run_as: RunAs::find(site.user.as_deref(), site.group.as_deref())?,
         graceful_timeout: None,
         groups: groups(site, overrides),
-    })
+    };
+    Ok((plan, warnings))
+}
+
+/// Certificates and keys, read and tried now that we may be root and nothing has changed yet.
+fn tls(site: &Site) -> Result<(TlsMaterial, Vec<String>)> {
+    let settings = || site.servers().filter_map(|server| server.tls.as_ref());
+    let material = TlsMaterial::collect(settings(), read).map_err(|error| anyhow!(error))?;
+    let servers: Vec<_> = site.servers().map(|server| server.tls.as_ref()).collect();
+    Tls::new(&servers, &[], &material).map_err(|error| anyhow!(error))?;
+    let mut warnings = Vec::new();
+    for server in site.servers() {
+        if let Some(tls) = &server.tls {
+            warnings.extend(Tls::warnings(tls, &material, server.server_name.as_deref()));
+        }
+    }
+    warnings.sort();
+    warnings.dedup();
+    Ok((material, warnings))
+}
+
+/// A file's text; a directory's is that of all files in it.
+fn read(path: &Path) -> io::Result<String> {
+    if !path.is_dir() {
+        return std::fs::read_to_string(path);
+    }
+    let mut text = String::new();
+    for entry in std::fs::read_dir(path)? {
+        let file = entry?.path();
+        if file.is_file() {
+            text.push_str(&std::fs::read_to_string(file)?);
+            text.push('\n');
+        }
+    }
+    Ok(text)
 }
 
 /// The interpreters; fronts before them unless there is a lone one; fronts alone when there is none.

@@ -31,7 +31,13 @@ const EVERYTHING: &[&str] = &[
 ];
 
 /// External crates that only these crates may name. `alula-worker` needs pyo3 to declare its extension module.
-const FENCES: [(&str, &[&str]); 1] = [("pyo3", &["alula-python", "alula-worker"])];
+const FENCES: [(&str, &[&str]); 5] = [
+    ("pyo3", &["alula-python", "alula-worker"]),
+    ("rustls", &["alula-server"]),
+    ("tokio-rustls", &["alula-server"]),
+    ("ring", &["alula-server"]),
+    ("x509-parser", &["alula-server"]),
+];
 
 pub(super) fn complaints(root: &Path) -> Result<Vec<String>> {
     let mut complaints = Vec::new();

@@ -11,12 +11,12 @@ use crate::syntax::lexer::Word;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "Require", args: Arity::at_least(1),
-        syntax: "[not] all granted | all denied | ip address ... | local | method name ... | env variable ... | valid-user | user name ... | group name ...",
+        syntax: "[not] all granted | all denied | ip address ... | local | ssl | ssl-verify-client | method name ... | env variable ... | valid-user | user name ... | group name ...",
         contexts: Contexts::SECTIONS, default: "all granted", apply: Apply::Run(require),
         doc: "Who may pass. Of several in one section one suffices, unless `<RequireAll>` or `<RequireNone>` is around them; a section's own \
               replace those it inherits (see `AuthMerging`). An address may be partial (`10.1`), or a network (`10.1.0.0/16`, \
               `10.1.0.0/255.255.0.0`). `not` stands inside `<RequireAll>` only. A variable is one that is set before access is checked; `SetEnv` \
-              comes later. Users need `AuthType Basic`, groups `AuthGroupFile`.",
+              comes later. `ssl` is a request over TLS, `ssl-verify-client` one with a client's certificate. Users need `AuthType Basic`, groups `AuthGroupFile`.",
     },
     Entry {
         name: "AuthMerging", args: Arity::exactly(1), syntax: "Off | And | Or", contexts: Contexts::SECTIONS,
@@ -64,7 +64,11 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
             }
         },
         "local" if rest.is_empty() => Requirement::Local,
-        "local" => return Err(Problem::at(kind, "takes nothing after \"local\"")),
+        "ssl" if rest.is_empty() => Requirement::Secure,
+        "ssl-verify-client" if rest.is_empty() => Requirement::Certified,
+        "local" | "ssl" | "ssl-verify-client" => {
+            return Err(Problem::at(kind, format!("takes nothing after {name:?}")));
+        }
         "ip" | "method" | "env" | "user" | "group" if rest.is_empty() => {
             let what = match name.as_str() {
                 "ip" => "an address",
@@ -84,8 +88,7 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
             let message = format!("host names are never looked up, so {name:?} cannot be decided");
             return Err(Problem::at(kind, message).hint("Require ip with an address or network"));
         }
-        "expr" | "ssl" | "ssl-verify-client" | "file-owner" | "file-group" | "ldap-user"
-        | "ldap-group" | "dbm-group" => {
+        "expr" | "file-owner" | "file-group" | "ldap-user" | "ldap-group" | "dbm-group" => {
             return Err(Problem::not_yet(kind));
         }
         _ => {

@@ -29,7 +29,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "Listen", args: Arity::between(1, 2), syntax: "[address:]port [protocol]", contexts: Contexts::SERVER,
         default: "the ports of the virtual hosts, else 8080", apply: Apply::Run(listen),
-        doc: "An address and port to listen on. A port alone means every IPv4 address; an IPv6 address stands in brackets.",
+        doc: "An address and port to listen on. A port alone means every IPv4 address; an IPv6 address stands in brackets. \
+              Whether it is HTTPS says `SSLEngine` alone; the protocol is for the reader.",
     },
     Entry {
         name: "User", args: Arity::exactly(1), syntax: "name | #number", contexts: Contexts::SERVER,
@@ -135,7 +136,7 @@ fn listen(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     if let Some(protocol) = args
         .words
         .get(1)
-        .filter(|word| !word.text.eq_ignore_ascii_case("http"))
+        .filter(|word| !["http", "https"].contains(&word.text.to_ascii_lowercase().as_str()))
     {
         return Err(Problem::not_yet(protocol));
     }

@@ -10,9 +10,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     fixed("MergeSlashes", "On", Contexts::SERVERS, "Repeated slashes count as one for files and sections."),
     fixed("AuthMerging", "Off", Contexts::SECTIONS, "A section's `Require` lines replace those it inherits."),
     fixed("RewriteEngine", "Off", Contexts::EVERYWHERE, "URLs are not rewritten."),
-    fixed("SSLEngine", "Off", Contexts::SERVERS, "Connections are plain HTTP."),
     fixed("ProxyRequests", "Off", Contexts::SERVERS, "The server is no forward proxy."),
-    fixed("Protocols", "http/1.1", Contexts::SERVERS, "Connections speak HTTP/1.1."),
     fixed("WSGIPassAuthorization", "On", Contexts::EVERYWHERE, "Applications see the `Authorization` header."),
     fixed("WSGIChunkedRequest", "On", Contexts::EVERYWHERE, "Requests may be chunked."),
 ];

@@ -19,6 +19,7 @@ mod expires;
 mod files;
 mod fixed;
 mod headers;
+mod http2;
 mod known;
 mod log;
 mod log_format;
@@ -34,6 +35,7 @@ mod redirect;
 mod reference;
 mod scope;
 mod sections;
+mod ssl;
 mod walk;
 mod wsgi;
 
@@ -208,6 +210,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         output::ENTRIES,
         mpm::ENTRIES,
         connection::ENTRIES,
+        http2::ENTRIES,
+        ssl::ENTRIES,
         reading::ENTRIES,
         error_document::ENTRIES,
         alias::ENTRIES,

@@ -26,6 +26,7 @@ const BUILT_IN: &[&str] = &[
     "filter",
     "headers",
     "http",
+    "http2",
     "log_config",
     "logio",
     "macro",
@@ -52,6 +53,7 @@ struct Uses {
     python: bool,
     wsgi_in_condition: bool,
     python_in_condition: bool,
+    tls: bool,
 }
 
 impl Modules {
@@ -67,6 +69,8 @@ impl Modules {
                 .get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
+        // In the body of a condition or not: where httpd has no mod_ssl, nothing asks for it.
+        self.uses.tls |= directive.eq_ignore_ascii_case("SSLEngine");
         let flag = match (starts("WSGI"), starts("Python"), skipped) {
             (true, _, false) => &mut self.uses.wsgi,
             (true, _, true) => &mut self.uses.wsgi_in_condition,
@@ -88,6 +92,7 @@ impl Modules {
             claimed.extend(wsgi.then(|| "wsgi".to_owned()));
             claimed.extend(python.then(|| "python".to_owned()));
         }
+        claimed.extend(uses.tls.then(|| "ssl".to_owned()));
         // Without a LoadModule for an MPM, `prefork`: workers are forked processes.
         Self {
             claimed,

@@ -13,6 +13,10 @@ pub struct Asker<'a> {
     pub client: IpAddr,
     /// Our end of the connection.
     pub local: IpAddr,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// Whether the client proved by a certificate who it is.
+    pub certified: bool,
     /// The method.
     pub method: &'a str,
     /// Variables that are set before access is checked.
@@ -81,6 +85,10 @@ pub enum Requirement {
     Ip(Vec<IpNetwork>),
     /// `local`: a loopback client, or both ends of the connection have the same address.
     Local,
+    /// `ssl`: it came over TLS.
+    Secure,
+    /// `ssl-verify-client`: with a certificate of the client's.
+    Certified,
     /// `method`: one of these.
     Method(Vec<String>),
     /// `env`: one of these variables is set.
@@ -265,6 +273,8 @@ impl Requirement {
                 .iter()
                 .any(|network| network.contains(asker.client)),
             Self::Local => asker.client.is_loopback() || asker.client == asker.local,
+            Self::Secure => asker.secure,
+            Self::Certified => asker.certified,
             Self::Method(methods) => includes(methods, asker.method),
             Self::Env(names) => names.iter().any(|name| asker.has(name)),
             Self::ValidUser => return by_user(asker, |_| true),

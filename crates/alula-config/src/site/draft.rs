@@ -1,9 +1,9 @@
 //! A site while it is being read: what was written, before servers inherit and defaults apply.
 
 use super::{
-    Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Import, Isolation,
-    LogFormat, LogLevelChange, LogTarget, PythonPathLine, Redirect, Section, SectionPattern,
-    UrlMapping, VirtualHostAddress,
+    ClientCertificate, Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Http2,
+    Import, Isolation, LogFormat, LogLevelChange, LogTarget, Protocol, PythonPathLine, Redirect,
+    Section, SectionPattern, UrlMapping, VirtualHostAddress,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Files, LoadOptions};
@@ -58,6 +58,7 @@ pub(crate) struct ServerDraft {
     pub scheme: Option<String>,
     pub aliases: Vec<String>,
     pub connection: ConnectionDraft,
+    pub tls: TlsDraft,
     pub error_log: Option<LogTarget>,
     pub error_log_format: Option<ErrorLogFormat>,
     pub log_level: LogLevelChange,
@@ -85,7 +86,7 @@ pub(crate) struct AccessLogDraft {
     pub condition: Option<EnvironmentCondition>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ConnectionDraft {
     pub timeout: Option<Duration>,
     pub keep_alive: Option<bool>,
@@ -94,6 +95,31 @@ pub(crate) struct ConnectionDraft {
     pub request_line_bytes_max: Option<usize>,
     pub request_fields_max: Option<usize>,
     pub request_field_bytes_max: Option<usize>,
+    pub protocols: Option<Vec<Protocol>>,
+    pub h2_direct: Option<bool>,
+    pub h2_streams_max: Option<u32>,
+    pub h2_window_bytes: Option<u32>,
+    pub h2_head_bytes_max: Option<u32>,
+    pub h2_frame_bytes_max: Option<u32>,
+    pub h2_stream_errors_max: Option<u32>,
+}
+
+/// mod_ssl's directives of one server. What a virtual host does not say it takes from the main server.
+#[derive(Clone, Default)]
+pub(crate) struct TlsDraft {
+    pub engine: Option<(bool, Span)>,
+    pub certificates: Vec<(PathBuf, Span)>,
+    pub keys: Vec<(PathBuf, Span)>,
+    pub chain: Option<(PathBuf, Span)>,
+    /// TLS 1.2, TLS 1.3.
+    pub protocols: Option<(bool, bool)>,
+    pub own_cipher_order: Option<bool>,
+    pub session_tickets: Option<bool>,
+    pub strict_names: Option<bool>,
+    pub demand: Option<(ClientCertificate, Span)>,
+    pub depth: Option<u8>,
+    pub authorities: Option<(PathBuf, Span)>,
+    pub authority_directory: Option<(PathBuf, Span)>,
 }
 
 impl ServerDraft {
@@ -107,7 +133,8 @@ impl ServerDraft {
 
 impl ConnectionDraft {
     /// What was written, over what is inherited.
-    pub(crate) fn over(self, inherited: &Connection) -> Connection {
+    pub(crate) fn over(&self, inherited: &Connection) -> Connection {
+        let http2 = &inherited.http2;
         Connection {
             timeout: self.timeout.unwrap_or(inherited.timeout),
             keep_alive: self.keep_alive.unwrap_or(inherited.keep_alive),
@@ -126,6 +153,18 @@ impl ConnectionDraft {
             request_field_bytes_max: self
                 .request_field_bytes_max
                 .unwrap_or(inherited.request_field_bytes_max),
+            protocols: self
+                .protocols
+                .clone()
+                .unwrap_or_else(|| inherited.protocols.clone()),
+            http2: Http2 {
+                streams_max: self.h2_streams_max.unwrap_or(http2.streams_max),
+                window_bytes: self.h2_window_bytes.unwrap_or(http2.window_bytes),
+                head_bytes_max: self.h2_head_bytes_max.unwrap_or(http2.head_bytes_max),
+                frame_bytes_max: self.h2_frame_bytes_max.unwrap_or(http2.frame_bytes_max),
+                stream_errors_max: self.h2_stream_errors_max.unwrap_or(http2.stream_errors_max),
+                direct: self.h2_direct.unwrap_or(http2.direct),
+            },
         }
     }
 }

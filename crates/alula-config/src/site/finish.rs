@@ -5,7 +5,7 @@ use super::{
     AccessLog, Connection, InterpreterNames, Listener, LogFormat, LogTarget, MappingTarget,
     Processes, Site, UrlMapping, VirtualHost, VirtualHostAddress,
 };
-use super::{check, interpreters, uses};
+use super::{check, inherit_tls, interpreters, uses};
 use crate::diagnostic::Severity;
 use crate::directives::{parse_log_format, predefined_log_format};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -114,6 +114,7 @@ fn virtual_host(
         .clone()
         .or_else(|| inherited?.server_name.clone());
     let own_settings = inherited.is_some().then_some(&server.settings);
+    let tls = inherit_tls::tls(draft, server, main.map(|(_, main)| main));
     VirtualHost {
         addresses: server.addresses.clone(),
         interpreters: InterpreterNames::new(server_name.as_deref(), own_settings),
@@ -128,6 +129,7 @@ fn virtual_host(
         },
         aliases: server.aliases.clone(),
         connection,
+        tls,
         error_log: server
             .error_log
             .clone()

@@ -37,6 +37,10 @@ impl DirectorySettings {
             .extend(later.request_headers.iter().cloned());
         // A later section's are tried first.
         self.redirects = [&later.redirects[..], &self.redirects].concat();
+        replace(&mut self.requires_tls, &later.requires_tls);
+        let (tls, later_tls) = (&mut self.tls_options, &later.tls_options);
+        replace(&mut tls.variables, &later_tls.variables);
+        replace(&mut tls.certificates, &later_tls.certificates);
         self.options = match (self.options, later.options) {
             (earlier, None) => earlier,
             (earlier, Some(change)) => Some(change.after(earlier)),

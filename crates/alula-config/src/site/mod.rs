@@ -13,6 +13,7 @@ mod expires;
 mod file_settings;
 mod finish;
 mod headers;
+mod inherit_tls;
 mod interpreter;
 mod interpreters;
 mod log;
@@ -22,6 +23,7 @@ mod output;
 mod redirect;
 mod section;
 mod settings;
+mod tls;
 mod uses;
 mod virtual_host;
 
@@ -51,6 +53,7 @@ pub use settings::{
     DirectoryOptions, DirectorySettings, EnvironmentChange, HandlerChoice, HandlerList,
     HandlerName, OptionsChange, PythonSettings,
 };
+pub use tls::{ClientCertificate, ClientCertificates, Http2, NamedFile, Protocol, Tls, TlsOptions};
 pub use virtual_host::{Connection, MappingTarget, UrlMapping, VirtualHost, VirtualHostAddress};
 
 pub(crate) use finish::finish;

@@ -6,7 +6,7 @@
 use super::{
     Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
     HeaderChange, LogLevelChange, Merging, OrderRules, Origin, PythonPathLine, Redirect,
-    SendFileSettings, Switched,
+    SendFileSettings, Switched, TlsOptions,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,6 +56,10 @@ pub struct DirectorySettings {
     pub redirects: Vec<Redirect>,
     /// `LogLevel` in a section.
     pub log_level: Option<LogLevelChange>,
+    /// `SSLRequireSSL`.
+    pub requires_tls: Option<bool>,
+    /// `SSLOptions`.
+    pub tls_options: TlsOptions,
     /// mod_python's directives.
     pub python: PythonSettings,
 }

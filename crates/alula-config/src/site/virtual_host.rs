@@ -4,8 +4,8 @@
 //! the router knows.
 
 use super::{
-    AccessLog, DirectorySettings, ErrorLogFormat, InterpreterNames, LogLevels, LogTarget, Origin,
-    Redirect, Section,
+    AccessLog, DirectorySettings, ErrorLogFormat, Http2, InterpreterNames, LogLevels, LogTarget,
+    Origin, Protocol, Redirect, Section, Tls,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -27,6 +27,8 @@ pub struct VirtualHost {
     pub aliases: Vec<String>,
     /// Timeouts and limits of its connections.
     pub connection: Connection,
+    /// `SSLEngine On`; `None` where connections are not TLS.
+    pub tls: Option<Tls>,
     /// `ErrorLog`.
     pub error_log: LogTarget,
     /// `ErrorLogFormat`; `None` = httpd's usual one.
@@ -94,6 +96,10 @@ pub struct Connection {
     pub request_fields_max: usize,
     /// `LimitRequestFieldSize`.
     pub request_field_bytes_max: usize,
+    /// `Protocols`, the preferred one first.
+    pub protocols: Vec<Protocol>,
+    /// Limits of HTTP/2.
+    pub http2: Http2,
 }
 
 impl Default for Connection {
@@ -106,6 +112,8 @@ impl Default for Connection {
             request_line_bytes_max: 8190,
             request_fields_max: 100,
             request_field_bytes_max: 8190,
+            protocols: vec![Protocol::Http1],
+            http2: Http2::default(),
         }
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn prepare(
     // Children get a handle that follows the log wherever a later restart moves it.
     let belongings = Belongings::new(
         &plan.site,
+        &plan.secrets,
         listeners,
         log_files,
         scoreboard.clone(),

@@ -13,7 +13,7 @@ use alula_config::site::LogTarget;
 use alula_process::error_log::{Level, Levels, LogSettings};
 use alula_process::python::PythonPlan;
 use alula_process::supervisor::{self, Host, Ready};
-use alula_process::{GroupPlan, Plan, SiteText};
+use alula_process::{GroupPlan, Plan, SecretText, SiteText};
 use serde::{Deserialize, Serialize};
 
 use crate::DEADLINE;
@@ -73,6 +73,7 @@ impl Host for TestHost {
         };
         Ok(Plan {
             site: SiteText::new(text.into_bytes()),
+            secrets: SecretText::new(Vec::new()),
             pid_file: Some(self.folder.join("pid")),
             error_log: LogSettings {
                 target: LogTarget::File(self.folder.join("error_log")),

@@ -36,6 +36,8 @@ pub struct RouteSettings {
     pub document_root: Option<String>,
     /// The script's file, for WSGI scripts.
     pub script_file: Option<String>,
+    /// Which `SSL_*` variables a request over TLS brings: `StdEnvVars`, `ExportCertData`.
+    pub tls_variables: (bool, bool),
     /// Whether other processes run the same application (`wsgi.multiprocess`).
     pub multiprocess: bool,
     /// What events of its requests happen in: it says which error log they belong to.
@@ -56,6 +58,7 @@ pub(crate) struct Template {
     base: Py<PyDict>,
     server_name: String,
     server_port: Option<u16>,
+    tls_variables: (bool, bool),
 }
 
 impl Template {
@@ -111,6 +114,7 @@ impl Template {
             base: base.unbind(),
             server_name: route.server_name.clone(),
             server_port: route.server_port,
+            tls_variables: route.tls_variables,
         })
     }
 
@@ -161,6 +165,7 @@ impl Template {
             set(&words.url_scheme, words.https.bind(py))?;
             set(&words.request_scheme, words.https.bind(py))?;
             set(&words.https_name, words.on.bind(py))?;
+            self.tls(&environ, request)?;
         }
         {
             let peer = &request.peer;
@@ -204,6 +209,29 @@ impl Template {
         }
         environ.set_item(words.wsgi_input.bind(py), input)?;
         Ok(environ)
+    }
+}
+
+impl Template {
+    /// mod_ssl's variables. The name a client gave in the handshake is always there, as in httpd.
+    fn tls(&self, environ: &Bound<'_, PyDict>, request: &Request) -> PyResult<()> {
+        let Some(session) = request.peer.tls() else {
+            return Ok(());
+        };
+        let (standard, certificates) = self.tls_variables;
+        if standard {
+            for (name, value) in session.standard() {
+                environ.set_item(name, value)?;
+            }
+        } else if let Some(name) = session.variable("SSL_TLS_SNI") {
+            environ.set_item("SSL_TLS_SNI", name)?;
+        }
+        if certificates {
+            for (name, value) in session.certificates() {
+                environ.set_item(name, value)?;
+            }
+        }
+        Ok(())
     }
 }
 

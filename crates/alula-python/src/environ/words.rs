@@ -31,6 +31,7 @@ pub(crate) struct Words {
     pub(super) wsgi_input: Py<PyString>,
     pub(super) http_10: Py<PyString>,
     pub(super) http_11: Py<PyString>,
+    pub(super) http_2: Py<PyString>,
     pub(super) empty: Py<PyString>,
     pub(super) slash: Py<PyString>,
     pub(super) https: Py<PyString>,
@@ -64,6 +65,7 @@ impl Words {
             wsgi_input: word("wsgi.input"),
             http_10: word("HTTP/1.0"),
             http_11: word("HTTP/1.1"),
+            http_2: word("HTTP/2.0"),
             empty: word(""),
             slash: word("/"),
             https: word("https"),
@@ -78,10 +80,10 @@ impl Words {
         py: Python<'py>,
         version: Version,
     ) -> &'a Bound<'py, PyString> {
-        if version == Version::HTTP_10 {
-            self.http_10.bind(py)
-        } else {
-            self.http_11.bind(py)
+        match version {
+            Version::HTTP_10 => self.http_10.bind(py),
+            Version::HTTP_2 => self.http_2.bind(py),
+            _ => self.http_11.bind(py),
         }
     }
 

@@ -191,8 +191,15 @@ impl Line<'_> {
             LogField::RemoteLogname
             | LogField::RequestTrailer(_)
             | LogField::ResponseTrailer(_)
-            | LogField::Note(_)
-            | LogField::Tls(_) => write!(line, "-"),
+            | LogField::Note(_) => write!(line, "-"),
+            LogField::Tls(name) => {
+                let session = peer.tls();
+                match session.and_then(|session| session.variable(tls_variable(name))) {
+                    Some(value) => escape(line, value.as_bytes()),
+                    None => line.push(b'-'),
+                }
+                Ok(())
+            }
         };
     }
 
@@ -262,7 +269,20 @@ fn fields_bytes(headers: &HeaderMap) -> usize {
 fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
         _ => "HTTP/1.1",
+    }
+}
+
+/// `%{version}c` and its kin are mod_ssl's first names for what are variables now.
+fn tls_variable(name: &str) -> &str {
+    match name {
+        "version" => "SSL_PROTOCOL",
+        "cipher" => "SSL_CIPHER",
+        "subjectdn" | "clientcert" => "SSL_CLIENT_S_DN",
+        "issuerdn" | "cacert" => "SSL_CLIENT_I_DN",
+        "errcode" | "errstr" => "SSL_CLIENT_VERIFY",
+        name => name,
     }
 }
 

@@ -92,7 +92,11 @@ impl AccessLogs {
             began: SystemTime::now(),
             clock: Instant::now(),
             method: request.method().clone(),
-            target: request.uri().to_string(),
+            target: match request.uri().path_and_query() {
+                // HTTP/2 has no request line; httpd logs one with the path alone.
+                Some(target) if request.version() == Version::HTTP_2 => target.to_string(),
+                _ => request.uri().to_string(),
+            },
             version: request.version(),
             request_headers: request.headers().clone(),
             response: None,

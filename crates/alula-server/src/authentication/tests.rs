@@ -33,6 +33,7 @@ impl Setting {
                 group_file: Some(groups),
                 forbidden_on_failure: false,
             }),
+            requires_tls: false,
         };
         Self {
             folder,
@@ -49,6 +50,8 @@ impl Setting {
         let asker = Asker {
             client: "192.0.2.1".parse().expect("an address"),
             local: "192.0.2.2".parse().expect("an address"),
+            secure: false,
+            certified: false,
             method: "GET",
             variables: &[],
             user: None,

@@ -29,6 +29,9 @@ pub(crate) fn check(source: &Source, json: bool) -> Result<()> {
 }
 
 fn supervise(site: &alula_config::Site) -> Result<()> {
-    let plan = plan::plan(site, Overrides::default())?;
+    let (plan, warnings) = plan::plan(site, Overrides::default())?;
+    for warning in warnings {
+        tell(&format!("warning: {warning}"));
+    }
     Ok(supervisor::check(&plan)?)
 }

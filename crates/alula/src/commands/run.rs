@@ -1,6 +1,6 @@
 //! Starts the server: in the foreground, or as a daemon like httpd.
 
-use alula_config::LoadOptions;
+use alula_config::{LoadOptions, Site};
 use alula_process::daemon::{self, Side, Starter};
 use alula_process::pid_file::{self, PidFileError};
 use alula_process::supervisor::{self, Host, Ready};
@@ -57,16 +57,21 @@ fn prepare(source: &Source, one_worker: bool) -> Result<(Server, Plan)> {
         log_level: source.log_level.map(Into::into),
         one_worker,
     };
-    let server = Server {
+    let mut server = Server {
         options,
         overrides,
         starter: None,
+        https_ports: Vec::new(),
     };
     let loaded = source::load(&server.options)?;
     if !loaded.warnings.is_empty() {
         tell(&source::text(&loaded.warnings));
     }
-    let plan = plan::plan(&loaded.site, overrides)?;
+    server.https_ports = https_ports(&loaded.site);
+    let (plan, warnings) = plan::plan(&loaded.site, overrides)?;
+    for warning in warnings {
+        tell(&format!("alula: warning: {warning}"));
+    }
     if plan.run_as.is_some() && !is_root() {
         tell("alula: note: User and Group have no effect, the server was not started as root");
     }
@@ -78,6 +83,24 @@ struct Server {
     options: LoadOptions,
     overrides: Overrides,
     starter: Option<Starter>,
+    https_ports: Vec<u16>,
+}
+
+/// The ports of servers that are TLS.
+fn https_ports(site: &Site) -> Vec<u16> {
+    let secure = site.virtual_hosts.iter().filter(|host| host.tls.is_some());
+    let mut ports: Vec<u16> = secure
+        .flat_map(|host| &host.addresses)
+        .filter_map(|address| address.port)
+        .collect();
+    if site.main_server.tls.is_some() {
+        ports.extend(
+            site.listeners
+                .iter()
+                .map(|listener| listener.address.port()),
+        );
+    }
+    ports
 }
 
 impl Host for Server {
@@ -86,15 +109,25 @@ impl Host for Server {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        plan::plan(&loaded.site, self.overrides).map_err(|error| format!("{error:#}"))
+        self.https_ports = https_ports(&loaded.site);
+        let planned = plan::plan(&loaded.site, self.overrides);
+        let (plan, warnings) = planned.map_err(|error| format!("{error:#}"))?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(plan)
     }
 
     fn ready(&mut self, ready: &Ready) {
         let workers = ready.workers;
         let plural = if workers == 1 { "" } else { "s" };
         for address in &ready.addresses {
+            let scheme = match self.https_ports.contains(&address.port()) {
+                true => "https",
+                false => "http",
+            };
             answer(&format!(
-                "alula: ready, http://{address}/ ({workers} worker{plural})"
+                "alula: ready, {scheme}://{address}/ ({workers} worker{plural})"
             ));
         }
         if let Some(starter) = self.starter.take() {

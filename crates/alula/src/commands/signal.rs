@@ -46,7 +46,8 @@ pub(crate) fn signal_or_start(source: &Source, action: Action) -> Result<()> {
 fn find(source: &Source, action: Action) -> Result<(std::path::PathBuf, Option<u32>)> {
     let loaded = source::load(&source::load_options(source)?)?;
     if matches!(action, Action::Restart | Action::Graceful) {
-        supervisor::check(&plan::plan(&loaded.site, Overrides::default())?)?;
+        let (plan, _) = plan::plan(&loaded.site, Overrides::default())?;
+        supervisor::check(&plan)?;
     }
     let file = loaded.site.pid_file;
     let pid = pid_file::running(&file)
