@@ -264,3 +264,55 @@ def test_without_any_python_in_the_configuration(serve):
     (server.tmp / "root/file.txt").write_text("just files")
     server.start()
     assert server.get("/file.txt").text == "just files"
+
+
+@pytest.fixture(scope="module")
+def large(server):
+    path = server.tmp / "static/large.bin"
+    content = os.urandom(5_000_011)
+    path.write_bytes(content)
+    return path, content
+
+
+def test_a_large_file_by_the_kernel(server, large):
+    _, content = large
+    with server.connect() as connection:
+        # On one connection: what is left over of one response would be in the next.
+        for _ in range(3):
+            assert connection.get("/static/large.bin").body == content
+            part = connection.get("/static/large.bin", headers=["Range: bytes=1000001-4000000"])
+            assert (part.status, part.body == content[1_000_001:4_000_001]) == (206, True)
+            assert connection.get("/static/file.txt").body == CONTENT
+            parts = connection.get("/static/large.bin", headers=["Range: bytes=0-999999,2000000-2999999"])
+            assert content[2_000_000:3_000_000] in parts.body
+
+
+def test_large_files_in_a_pipeline(server, large):
+    _, content = large
+    with server.connect() as connection:
+        for path in ("/static/large.bin", "/static/file.txt", "/static/large.bin"):
+            connection.request(path)
+        bodies = [connection.response().body for _ in range(3)]
+    assert bodies[0] == bodies[2] == content and bodies[1] == CONTENT
+
+
+def test_a_slow_reader_of_a_large_file(server, large):
+    _, content = large
+    with server.connect() as connection:
+        connection.request("/static/large.bin")
+        assert server.get("/static/file.txt").status_code == 200
+        assert connection.response().body == content
+
+
+def test_a_file_that_becomes_shorter_ends_the_connection(server, large):
+    path = server.tmp / "static/shrinking.bin"
+    # More than a socket takes by itself.
+    path.write_bytes(b"x" * 64_000_000)
+    with server.connect() as connection:
+        connection.request("/static/shrinking.bin")
+        connection.read_until(b"\r\n\r\n")
+        os.truncate(path, 100)
+        received = connection.read_to_end()
+    assert len(received) < 64_000_000
+    server.wait_for_log("became shorter while it was sent")
+    assert server.get("/static/file.txt").status_code == 200

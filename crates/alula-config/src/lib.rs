@@ -15,6 +15,6 @@ mod syntax;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use directives::reference_page;
-pub use load::{Files, LoadOptions, Loaded, MemoryFiles, load, load_with};
+pub use load::{Files, LoadOptions, Loaded, MemoryFiles, load, load_htaccess, load_with};
 pub use pattern::regex_bytes;
 pub use site::Site;

@@ -3,6 +3,8 @@
 use crate::directives::{self, Scope};
 use crate::preprocess::preprocess;
 use crate::site::draft::{Draft, ServerDraft};
+use crate::site::{DirectorySettings, Origin, OverrideSettings, Section, SectionPattern};
+use crate::syntax::span::Sources;
 use crate::{Diagnostic, Site, site};
 use std::collections::BTreeMap;
 use std::io;
@@ -90,12 +92,38 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, Vec<Diagnostic>> {
 pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec<Diagnostic>> {
     let options = &options.absolute();
     let read = preprocess(options, files);
-    let mut draft = Draft {
+    let mut draft = draft(
         options,
         files,
-        sources: read.sources,
-        diagnostics: read.diagnostics,
-        server_root: read.server_root,
+        read.sources,
+        read.diagnostics,
+        read.server_root,
+    );
+    directives::walk(&mut scope(&mut draft), &read.nodes);
+    let site = site::finish(&mut draft);
+    if draft.diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(draft.diagnostics);
+    }
+    Ok(Loaded {
+        site,
+        warnings: draft.diagnostics,
+        files: draft.sources.paths(),
+    })
+}
+
+fn draft<'a>(
+    options: &'a LoadOptions,
+    files: &'a dyn Files,
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+    server_root: PathBuf,
+) -> Draft<'a> {
+    Draft {
+        options,
+        files,
+        sources,
+        diagnostics,
+        server_root,
         pid_file: None,
         media_types: BTreeMap::new(),
         user: None,
@@ -112,26 +140,60 @@ pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec
         django_roots: Vec::new(),
         settings_modules: Vec::new(),
         debug_on: None,
-    };
-    let mut scope = Scope {
-        draft: &mut draft,
+    }
+}
+
+fn scope<'d, 'a>(draft: &'d mut Draft<'a>) -> Scope<'d, 'a> {
+    Scope {
+        draft,
         server: 0,
         sections: Vec::new(),
         limit: None,
         groups: Vec::new(),
         requirements: Vec::new(),
+        overrides: None,
         noted: Vec::new(),
-    };
-    directives::walk(&mut scope, &read.nodes);
-    let site = site::finish(&mut draft);
-    if draft.diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(draft.diagnostics);
     }
-    Ok(Loaded {
-        site,
-        warnings: draft.diagnostics,
-        files: draft.sources.paths(),
-    })
+}
+
+/// Reads a `.htaccess` file of `directory`, which may hold what `overrides` says: a `<Directory>` section without its first and
+/// last line. Warnings are nobody's: the errors alone come back.
+pub fn load_htaccess(
+    file: &Path,
+    directory: &Path,
+    content: &[u8],
+    overrides: &OverrideSettings,
+) -> Result<Section, Vec<Diagnostic>> {
+    let mut options = LoadOptions::new(file);
+    options.environment.clear();
+    let files = MemoryFiles::default().file(file, content);
+    let read = preprocess(&options, &files);
+    let origin = Origin {
+        file: file.to_owned(),
+        line: 1,
+    };
+    let mut draft = draft(
+        &options,
+        &files,
+        read.sources,
+        read.diagnostics,
+        read.server_root,
+    );
+    let mut scope = scope(&mut draft);
+    scope.overrides = Some(overrides.clone());
+    scope.sections.push(Section {
+        pattern: SectionPattern::Directory(directory.to_string_lossy().into_owned()),
+        settings: DirectorySettings::default(),
+        files: Vec::new(),
+        origin,
+    });
+    directives::walk(&mut scope, &read.nodes);
+    let section = scope.sections.pop();
+    draft.diagnostics.retain(Diagnostic::is_error);
+    match section {
+        Some(section) if draft.diagnostics.is_empty() => Ok(section),
+        _ => Err(draft.diagnostics),
+    }
 }
 
 /// Files kept in memory: for tests, and for a configuration that is made up rather than read.

@@ -7,7 +7,10 @@
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Why content ended before its end.
@@ -27,8 +30,31 @@ pub enum Body {
     /// An open file, positioned where the content starts, and the content's length in bytes: request content
     /// that outgrew memory, or a file a handler leaves to the server to send.
     File(File, u64),
+    /// A part of an open file that others may be sending as well.
+    Part(FilePart),
     /// Piece by piece.
     Stream(BodyStream),
+}
+
+/// A part of an open file.
+#[derive(Debug, Clone)]
+pub struct FilePart {
+    /// The file. Its position does not matter, and is not moved.
+    pub file: Arc<OwnedFd>,
+    /// Where the part starts, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub length: u64,
+}
+
+impl FilePart {
+    /// The file opened once more, positioned at the part's start.
+    pub fn open(&self) -> std::io::Result<File> {
+        // By its descriptor's name: a copy of the descriptor would share its position.
+        let mut file = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(file)
+    }
 }
 
 impl Body {
@@ -51,6 +77,7 @@ impl Body {
             Self::Empty => Some(0),
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::File(_, length) => Some(*length),
+            Self::Part(part) => Some(part.length),
             Self::Stream(stream) => stream.size_hint().exact(),
         }
     }
@@ -89,6 +116,7 @@ impl std::fmt::Debug for Body {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Self::File(_, length) => write!(f, "File({length})"),
+            Self::Part(part) => write!(f, "Part({})", part.length),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -109,7 +137,9 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(all))))
             }
-            Self::File(..) => Poll::Ready(Some(Err("a file is read, not polled".into()))),
+            Self::File(..) | Self::Part(_) => {
+                Poll::Ready(Some(Err("a file is read, not polled".into())))
+            }
             Self::Stream(stream) => stream.as_mut().poll_frame(cx),
         }
     }
@@ -119,6 +149,7 @@ impl http_body::Body for Body {
             Self::Empty => true,
             Self::Bytes(bytes) => bytes.is_empty(),
             Self::File(_, length) => *length == 0,
+            Self::Part(part) => part.length == 0,
             Self::Stream(stream) => stream.is_end_stream(),
         }
     }

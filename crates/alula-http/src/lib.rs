@@ -14,7 +14,7 @@ pub mod path;
 pub mod range;
 mod request;
 
-pub use body::{Body, BodyError, BodyStream};
+pub use body::{Body, BodyError, BodyStream, FilePart};
 pub use handler::{
     Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
 };

@@ -33,7 +33,7 @@ impl Input {
                 left: length,
             },
             Body::Bytes(bytes) => Content::Memory { bytes, at: 0 },
-            Body::Empty | Body::Stream(_) => Content::Memory {
+            Body::Empty | Body::Part(_) | Body::Stream(_) => Content::Memory {
                 bytes: Bytes::new(),
                 at: 0,
             },

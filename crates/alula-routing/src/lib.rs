@@ -10,6 +10,7 @@ pub use alula_config::site;
 mod cache;
 mod compose;
 mod headers;
+mod htaccess;
 mod mapping;
 mod redirect;
 mod route;
@@ -19,6 +20,7 @@ mod table;
 mod virtual_host;
 
 pub use headers::{HeaderChanges, Moment};
+pub use htaccess::{Chain, Htaccess, HtaccessError, HtaccessFiles};
 pub use redirect::{Redirected, Redirects};
 pub use route::{
     Access, Action, Basic, FilesRoute, Found, Program, PythonDefinition, PythonRoute, Route,

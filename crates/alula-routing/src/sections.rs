@@ -76,6 +76,30 @@ impl Sections {
         self.all.len() - 1
     }
 
+    /// How deep a plain `<Directory>` lies; `None` for every other section.
+    pub(crate) fn depth(&self, index: usize) -> Option<usize> {
+        let (is_regex, depth) = self.all[index].matcher.rank();
+        (!is_regex && self.directories.contains(&index)).then_some(depth)
+    }
+
+    /// The settings of the `<Directory>`s that fit a directory, outermost first.
+    pub(crate) fn directories<'s>(
+        &'s self,
+        directory: &[u8],
+    ) -> impl Iterator<Item = &'s DirectorySettings> {
+        let fitting = self.directories.iter().map(|&index| &self.all[index]);
+        fitting
+            .filter(|section| section.matcher.fits(directory))
+            .map(|section| &section.settings)
+    }
+
+    /// Whether any opens its directory to `.htaccess` files.
+    pub(crate) fn allow_overrides(&self) -> bool {
+        let directories = self.directories.iter();
+        let mut settings = directories.map(|&index| &self.all[index].settings);
+        settings.any(|settings| settings.overrides.is_active())
+    }
+
     pub(crate) fn get(&self, index: usize) -> &Compiled {
         &self.all[index]
     }

@@ -10,6 +10,7 @@
 
 use crate::cache::{Cache, Entry, Key};
 use crate::compose;
+use crate::htaccess::{Chain, Chains, Htaccess};
 use crate::mapping::{Mapped, Mappings, prefix_length};
 use crate::redirect::{Redirected, Redirects};
 use crate::route::{Access, Action, Found, Route, VirtualHostId};
@@ -21,7 +22,7 @@ use alula_config::site::{
 };
 use alula_http::path::merge_slashes;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A site, compiled for look-up. Shared by all threads.
@@ -31,6 +32,8 @@ pub struct RouteTable {
     /// By [`VirtualHostId`].
     servers: Vec<Server>,
     cache: Cache,
+    chains: Chains,
+    allow_overrides: bool,
 }
 
 #[derive(Debug)]
@@ -45,13 +48,17 @@ struct Server {
 impl RouteTable {
     /// Compiles a site, and makes the routes that its `Location`s and aliases lead to.
     pub fn new(site: &Site) -> Self {
+        let servers: Vec<Server> = site
+            .servers()
+            .map(|server| Server::new(site, server))
+            .collect();
+        let mut opened = servers.iter();
         let table = Self {
             virtual_hosts: VirtualHosts::new(site),
-            servers: site
-                .servers()
-                .map(|server| Server::new(site, server))
-                .collect(),
+            allow_overrides: opened.any(|server| server.sections.allow_overrides()),
+            servers,
             cache: Cache::default(),
+            chains: Chains::default(),
         };
         for (id, server) in site.servers().enumerate() {
             for path in foreseen_paths(site, server) {
@@ -68,6 +75,36 @@ impl RouteTable {
 
     /// The route for a path: percent-decoded, dot segments removed, slashes not merged.
     pub fn find(&self, host: VirtualHostId, path: &[u8]) -> Found {
+        self.find_with(host, path, &[])
+    }
+
+    /// Whether there can be `.htaccess` files at all.
+    pub fn allow_overrides(&self) -> bool {
+        self.allow_overrides
+    }
+
+    /// The directories to ask for `.htaccess` files on the way to a file; `None` if none is open to them.
+    pub fn htaccess(&self, host: VirtualHostId, file: &Path) -> Option<Arc<Chain>> {
+        if !self.allow_overrides {
+            return None;
+        }
+        let server = self.servers.get(host.0)?;
+        let allowed = |directory: &[u8]| {
+            let mut overrides = server.settings.overrides.clone();
+            for settings in server.sections.directories(directory) {
+                overrides.overlay(&settings.overrides);
+            }
+            overrides
+        };
+        // The file may turn out to be a directory, so its own is asked for as well; it has none if it is a file.
+        let chain = self
+            .chains
+            .get(host.0, file.as_os_str().as_encoded_bytes(), allowed);
+        Some(chain)
+    }
+
+    /// The same with the `.htaccess` files on the way, outermost first.
+    pub fn find_with(&self, host: VirtualHostId, path: &[u8], htaccess: &[Arc<Htaccess>]) -> Found {
         // An id comes from `virtual_host`; a wrong one is the main server.
         let host = if host.0 < self.servers.len() {
             host
@@ -103,9 +140,21 @@ impl RouteTable {
         if let Some(file) = &file {
             server.sections.file(file, |index| key.push(index));
         }
+        let sections = key.as_slice().len();
+        if !htaccess.is_empty() {
+            key.push(u32::MAX as usize);
+            htaccess.iter().for_each(|read| key.push(read.id as usize));
+        }
         let route = match self.cache.get(&key) {
             Some(Entry::Route(route)) => route,
-            _ => self.by_file(host, &key, locations, mapped),
+            _ => {
+                let named = Named {
+                    key: &key,
+                    locations,
+                    sections,
+                };
+                self.by_file(host, &named, mapped, file.as_deref(), htaccess)
+            }
         };
         found(route, file.map(path_buf), path, &merged)
     }
@@ -118,6 +167,7 @@ impl RouteTable {
         path: &[u8],
         file: PathBuf,
         path_len: usize,
+        htaccess: &[Arc<Htaccess>],
     ) -> Found {
         let host = VirtualHostId(host.0.min(self.servers.len() - 1));
         let server = &self.servers[host.0];
@@ -129,10 +179,11 @@ impl RouteTable {
         server
             .sections
             .file(bytes, |index| fitting.push(number(index)));
+        let mut locations = Vec::new();
         server
             .sections
-            .locations(&merged, |index| fitting.push(number(index)));
-        let mut settings = server.overlaid(&fitting);
+            .locations(&merged, |index| locations.push(number(index)));
+        let mut settings = server.overlaid_with(&fitting, htaccess, Some(bytes), &locations);
         let by_name = compose::handler_by_name(&settings, bytes);
         // `SetHandler` wins, and `SetHandler None` lets the name decide.
         if matches!(settings.handler, None | Some(HandlerChoice::None)) && by_name.is_some() {
@@ -210,26 +261,36 @@ impl RouteTable {
     fn by_file(
         &self,
         host: VirtualHostId,
-        key: &Key,
-        locations: usize,
+        named: &Named,
         mapped: Mapped,
+        file: Option<&[u8]>,
+        htaccess: &[Arc<Htaccess>],
     ) -> Arc<Route> {
         let server = &self.servers[host.0];
-        let numbers = key.as_slice();
-        let mut fitting = numbers[locations + 2..].to_vec();
+        let numbers = named.key.as_slice();
+        let mut fitting = numbers[named.locations + 2..named.sections].to_vec();
         if let Some(script) = server.script(mapped) {
             server.sections.file(script, |index| {
                 fitting.push(u32::try_from(index).unwrap_or(u32::MAX))
             });
         }
-        fitting.extend_from_slice(&numbers[1..locations]);
-        let settings = server.overlaid(&fitting);
+        let locations = &numbers[1..named.locations];
+        let settings = server.overlaid_with(&fitting, htaccess, file, locations);
         let route = self
             .cache
             .intern(compose::route(host, &settings, mapped, &server.mappings));
-        self.cache.insert(key, &Entry::Route(route.clone()));
+        self.cache.insert(named.key, &Entry::Route(route.clone()));
         route
     }
+}
+
+/// A key and what its parts are.
+struct Named<'k> {
+    key: &'k Key,
+    /// How many numbers are the host and its `<Location>`s.
+    locations: usize,
+    /// How many numbers come before those of `.htaccess` files.
+    sections: usize,
 }
 
 impl Server {
@@ -250,6 +311,39 @@ impl Server {
     fn overlaid(&self, sections: &[u32]) -> DirectorySettings {
         let mut settings = self.settings.clone();
         for &index in sections {
+            settings.overlay(&self.sections.get(index as usize).settings);
+        }
+        settings
+    }
+
+    /// The same with `.htaccess` files: each right after the plain `<Directory>`s of its directory, its `<Files>` after all others.
+    fn overlaid_with(
+        &self,
+        sections: &[u32],
+        htaccess: &[Arc<Htaccess>],
+        file: Option<&[u8]>,
+        locations: &[u32],
+    ) -> DirectorySettings {
+        let mut settings = self.settings.clone();
+        let mut files = htaccess.iter().peekable();
+        for &index in sections {
+            let depth = self.sections.depth(index as usize);
+            while let Some(read) =
+                files.next_if(|read| depth.is_none_or(|depth| read.depth < depth))
+            {
+                settings.overlay(&read.settings);
+            }
+            settings.overlay(&self.sections.get(index as usize).settings);
+        }
+        for read in files {
+            settings.overlay(&read.settings);
+        }
+        for read in htaccess {
+            read.sections.file(file.unwrap_or_default(), |index| {
+                settings.overlay(&read.sections.get(index).settings);
+            });
+        }
+        for &index in locations {
             settings.overlay(&self.sections.get(index as usize).settings);
         }
         settings

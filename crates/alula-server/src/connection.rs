@@ -4,10 +4,11 @@
 //! but the raw head and the waker, which have locks nobody contends for.
 
 use crate::clock::Clock;
+use crate::file_sending::FileOnWire;
 use crate::strict::{HeadLimits, Overlong, RawHead};
 use crate::tls::Agreed;
 use alula_http::Peer;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
@@ -56,6 +57,12 @@ pub(crate) enum Order {
 pub(crate) struct Connection {
     pub(crate) peer: Arc<Peer>,
     pub(crate) clock: Arc<Clock>,
+    /// Whether what is written goes to the client as it is, so that the kernel may write a file.
+    takes_files: AtomicBool,
+    /// The file of the response under way.
+    file: Mutex<Option<FileOnWire>>,
+    /// Whether there is one: asked for each write.
+    has_file: AtomicBool,
     pub(crate) raw_head: Mutex<RawHead>,
     head_limits: HeadLimits,
     phase: AtomicU8,
@@ -98,6 +105,9 @@ impl Connection {
         Self {
             since_ms: AtomicU64::new(clock.now_ms()),
             peer: Arc::new(peer),
+            takes_files: AtomicBool::new(false),
+            file: Mutex::default(),
+            has_file: AtomicBool::new(false),
             clock,
             raw_head: Mutex::default(),
             head_limits,
@@ -116,6 +126,9 @@ impl Connection {
     /// One stream of an HTTP/2 connection, which is a connection of its own as far as a request is concerned.
     pub(crate) fn stream(connection: &Arc<Self>, patience: Duration) -> Arc<Self> {
         let stream = Self {
+            takes_files: AtomicBool::new(false),
+            file: Mutex::default(),
+            has_file: AtomicBool::new(false),
             since_ms: AtomicU64::new(connection.clock.now_ms()),
             peer: connection.peer.clone(),
             clock: connection.clock.clone(),
@@ -259,6 +272,38 @@ impl Connection {
         if self.blocked_since_ms.load(Relaxed) != 0 {
             self.blocked_since_ms.store(0, Relaxed);
         }
+    }
+
+    /// What is written goes to the client as it is, over HTTP/1.1: the kernel may write files.
+    pub(crate) fn allow_files(&self) {
+        self.takes_files.store(true, Relaxed);
+    }
+
+    pub(crate) fn takes_files(&self) -> bool {
+        self.takes_files.load(Relaxed)
+    }
+
+    /// The response under way is a file from here on.
+    pub(crate) fn start_file(&self, file: FileOnWire) {
+        *self.file.lock() = Some(file);
+        self.has_file.store(true, Relaxed);
+    }
+
+    /// The file of the response under way, or of the last one.
+    pub(crate) fn file(&self) -> Option<MutexGuard<'_, Option<FileOnWire>>> {
+        self.has_file.load(Relaxed).then(|| self.file.lock())
+    }
+
+    /// The file is of no more use.
+    pub(crate) fn end_file(&self) {
+        if self.has_file.swap(false, Relaxed) {
+            *self.file.lock() = None;
+        }
+    }
+
+    /// The phase goes on: something has moved.
+    pub(crate) fn moved(&self) {
+        self.since_ms.store(self.clock.now_ms(), Relaxed);
     }
 
     fn remember(&self, cx: &Context<'_>) {

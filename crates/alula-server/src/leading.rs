@@ -7,7 +7,7 @@ use crate::pipeline::Pipeline;
 use crate::redirect;
 use alula_http::{Handler, Lead, Leading, Peer, Response, status_response};
 use alula_routing::site::Asker;
-use alula_routing::{Found, Verdict, VirtualHostId};
+use alula_routing::{Found, HtaccessError, HtaccessFiles, Verdict, VirtualHostId};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -56,10 +56,23 @@ impl Pipeline {
                 Lead::To(path) => {
                     way.found = self.routes.find(way.host, &path);
                     way.path = path;
+                    match self.htaccess(way.host, &way.found, led.peer, led.id).await {
+                        Ok(None) => {}
+                        Ok(Some(files)) => {
+                            way.found = self.routes.find_with(way.host, &way.path, &files);
+                        }
+                        Err(response) => return Err(way.end(*response)),
+                    }
                     false
                 }
                 Lead::Named { file, path_len } => {
-                    way.found = self.routes.find_named(way.host, &way.path, file, path_len);
+                    let files = self.htaccess(way.host, &way.found, led.peer, led.id).await;
+                    let files = match files {
+                        Ok(files) => files.unwrap_or_default(),
+                        Err(response) => return Err(way.end(*response)),
+                    };
+                    let routes = &self.routes;
+                    way.found = routes.find_named(way.host, &way.path, file, path_len, &files);
                     true
                 }
             };
@@ -89,6 +102,34 @@ impl Pipeline {
         Err(way.end(status_response(StatusCode::INTERNAL_SERVER_ERROR)))
     }
 
+    /// The `.htaccess` files on the way to what was found; `None` if there are none. The answer, if one of them is wrong.
+    pub(crate) async fn htaccess(
+        &self,
+        host: VirtualHostId,
+        found: &Found,
+        peer: &Peer,
+        id: u64,
+    ) -> Result<Option<HtaccessFiles>, Box<Response>> {
+        let file = found.file.as_deref();
+        let Some(chain) = file.and_then(|file| self.routes.htaccess(host, file)) else {
+            return Ok(None);
+        };
+        let files = match chain.fresh() {
+            Some(files) => files,
+            None => {
+                let looked = tokio::task::spawn_blocking(move || chain.refresh()).await;
+                looked.unwrap_or_else(|stopped| Err(HtaccessError::Wrong(stopped.to_string())))
+            }
+        };
+        let (status, fact) = match files {
+            Ok(files) => return Ok(Some(files).filter(|files| !files.is_empty())),
+            Err(HtaccessError::Unreadable(fact)) => (StatusCode::FORBIDDEN, fact),
+            Err(HtaccessError::Wrong(fact)) => (StatusCode::INTERNAL_SERVER_ERROR, fact),
+        };
+        tracing::error!(target: "core", "[client {}] [request {id:x}] {fact}", peer.remote);
+        Err(Box::new(status_response(status)))
+    }
+
     /// Whether the request may go there; the user, if it takes one.
     async fn admit(&self, found: &Found, led: &Led<'_>) -> Result<Option<Arc<str>>, Refusal> {
         let access = &found.route.access;
@@ -112,7 +153,18 @@ impl Pipeline {
         asker: &Asker<'_>,
     ) -> bool {
         let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
-        let found = self.routes.find(host, &[path, slash, name].concat());
+        let path = [path, slash, name].concat();
+        let mut found = self.routes.find(host, &path);
+        if let Some(file) = &found.file
+            && let Some(chain) = self.routes.htaccess(host, file)
+        {
+            // The directory has just been read, so this is a look at what is in memory.
+            match chain.fresh().unwrap_or_else(|| chain.refresh()) {
+                Ok(files) if files.is_empty() => {}
+                Ok(files) => found = self.routes.find_with(host, &path, &files),
+                Err(_) => return false,
+            }
+        }
         let access = &found.route.access;
         match access.judge(asker) {
             Verdict::Pass => true,

@@ -13,6 +13,7 @@ mod connection;
 mod content;
 mod error_document;
 mod expires;
+mod file_sending;
 mod http2;
 mod leading;
 mod limits;
@@ -28,6 +29,7 @@ mod targets;
 mod tls;
 
 pub use access_log::fix_time_zone;
+pub use file_sending::Warm;
 pub use pipeline::{Assembly, HostSettings};
 pub use server::{Observer, Server};
 pub use tls::{Tls, TlsMaterial};

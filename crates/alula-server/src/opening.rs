@@ -120,6 +120,10 @@ struct Replayed {
 
 impl Wire for Replayed {
     const HOLDS_BACK: bool = false;
+
+    fn bare(&self) -> Option<&TcpStream> {
+        Some(&self.stream)
+    }
 }
 
 impl AsyncRead for Replayed {

@@ -10,6 +10,7 @@ use crate::connection::{Connection, Phase};
 use crate::content;
 use crate::error_document;
 use crate::expires;
+use crate::file_sending::{OutgoingFile, SENDFILE_BYTES_MIN, Warm};
 use crate::leading::{Led, Way};
 use crate::redirect;
 use crate::sending::{Outgoing, Sent};
@@ -18,8 +19,8 @@ use crate::strict::{self, Framing};
 use crate::targets::Targets;
 use crate::tls::{Misdirected, Tls};
 use alula_http::{
-    Answer, Body, BodyMode, Handler, Leading, Listing, OwnPage, Request, Response, Scheme,
-    status_response,
+    Answer, Body, BodyMode, FilePart, Handler, Leading, Listing, OwnPage, Request, Response,
+    Scheme, status_response,
 };
 use alula_routing::{
     Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
@@ -30,6 +31,7 @@ use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use parking_lot::{Mutex, RwLock};
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,8 +46,11 @@ pub trait Assembly: Send + Sync + 'static {
     /// A handler for the files in a directory, with httpd's defaults.
     fn files(&self, root: &Path) -> Arc<dyn Handler>;
 
-    /// The content of an open file from its position on, as something that can be polled.
-    fn file_content(&self, file: File, length: u64) -> Body;
+    /// The content of a part of an open file, as something that can be polled.
+    fn part_content(&self, part: FilePart) -> Body;
+
+    /// What reads a stretch of a file before the kernel is asked to send it.
+    fn warm(&self) -> Warm;
 
     /// What events about a route's requests happen in, where the route has a `LogLevel` of its own.
     fn log(&self, _route: &Route) -> Option<Span> {
@@ -235,7 +240,14 @@ impl Pipeline {
         id: u64,
     ) -> Option<(Response, Found)> {
         let (_, decoded) = self.targets.decode(&path).ok()?;
-        let found = self.routes.find(host, &decoded.path);
+        let mut found = self.routes.find(host, &decoded.path);
+        if let Some(files) = self
+            .htaccess(host, &found, &connection.peer, id)
+            .await
+            .ok()?
+        {
+            found = self.routes.find_with(host, &decoded.path, &files);
+        }
         let asker = asker(connection, "GET");
         if found.redirect.is_some() || found.route.access.judge(&asker) != Verdict::Pass {
             return None;
@@ -339,7 +351,19 @@ impl Pipeline {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, has_content, None);
         }
 
-        let found = self.routes.find(host, &decoded.path);
+        let mut found = self.routes.find(host, &decoded.path);
+        if self.routes.allow_overrides() {
+            let files = self.htaccess(host, &found, &connection.peer, id);
+            match Box::pin(files).await {
+                Ok(None) => {}
+                Ok(Some(files)) => found = self.routes.find_with(host, &decoded.path, &files),
+                Err(response) => {
+                    let mut answered = refuse(response.status(), has_content, Some(found));
+                    answered.response = *response;
+                    return answered;
+                }
+            }
+        }
         let route = &found.route;
         if route.has_error_page {
             *kept = Some(head.clone());
@@ -504,11 +528,11 @@ impl Pipeline {
             response = listing.page(&|name| self.may_see(host, &found, &path, name, &asker));
         }
         if let Some(wanted) = wanted {
-            let body = match std::mem::take(response.body_mut()) {
-                Body::File(file, length) => self.assembly.file_content(file, length),
+            let body = part(std::mem::take(response.body_mut()));
+            *response.body_mut() = match body {
+                Body::Part(part) => self.assembly.part_content(part),
                 other => other,
             };
-            *response.body_mut() = body;
             response = Box::pin(wanted.apply(response, &found)).await;
         }
         Answered {
@@ -544,15 +568,17 @@ impl Pipeline {
             head.headers
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let body = match body {
-            Body::File(file, length) => self.assembly.file_content(file, length),
+        let body = match part(body) {
+            Body::Part(part) if !connection.takes_files() || part.length < SENDFILE_BYTES_MIN => {
+                self.assembly.part_content(part)
+            }
             other => other,
         };
         let body = match version {
             Version::HTTP_2 => without_forbidden_content(&mut head, body, head_only),
             _ => body,
         };
-        let streams = matches!(body, Body::Stream(_)) && !head_only;
+        let streams = matches!(body, Body::Stream(_) | Body::Part(_)) && !head_only;
         let guard = match entry {
             Some(mut entry) => {
                 entry.answered(
@@ -571,7 +597,19 @@ impl Pipeline {
                 None
             }
         };
-        http::Response::from_parts(head, Outgoing::new(body, guard))
+        let outgoing = match body {
+            Body::Part(part) => {
+                // Bytes beyond what is said would be taken for the next response.
+                let said = head.headers.get(header::CONTENT_LENGTH);
+                let said = said.and_then(|said| said.to_str().ok()?.parse().ok());
+                let length = said.map_or(part.length, |said| part.length.min(said));
+                let part = FilePart { length, ..part };
+                let file = OutgoingFile::new(part, connection, self.assembly.warm());
+                Outgoing::file(file, guard)
+            }
+            body => Outgoing::new(body, guard),
+        };
+        http::Response::from_parts(head, outgoing)
     }
 
     /// `ExpiresDefault` and its kin, then `Header`, which comes last.
@@ -639,6 +677,24 @@ impl Handler for Logged {
     fn handle(&self, request: Request) -> Answer {
         let answer = self.span.in_scope(|| self.inner.handle(request));
         Box::pin(answer.instrument(self.span.clone()))
+    }
+}
+
+/// A file from its position on as a part of one.
+fn part(body: Body) -> Body {
+    let Body::File(mut file, length) = body else {
+        return body;
+    };
+    match file.stream_position() {
+        Ok(offset) => Body::Part(FilePart {
+            file: Arc::new(file.into()),
+            offset,
+            length,
+        }),
+        Err(error) => {
+            tracing::error!(target: "core", "a file has no position to be sent from: {error}");
+            Body::Empty
+        }
     }
 }
 

@@ -2,25 +2,57 @@
 
 use crate::access_log::Entry;
 use crate::connection::Connection;
+use crate::file_sending::{OutgoingFile, Piece};
 use crate::server::Observer;
 use alula_http::{Body, BodyError};
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use bytes::Buf;
+use http_body::{Body as _, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Content the HTTP engine polls.
 pub(crate) struct Outgoing {
-    body: Body,
+    content: Content,
     sent: Option<Box<Sent>>,
+}
+
+enum Content {
+    Body(Body),
+    File(Box<OutgoingFile>),
 }
 
 impl Outgoing {
     pub(crate) fn new(body: Body, sent: Option<Sent>) -> Self {
         Self {
-            body,
+            content: Content::Body(body),
             sent: sent.map(Box::new),
+        }
+    }
+
+    /// A file for the kernel to send.
+    pub(crate) fn file(file: OutgoingFile, sent: Option<Sent>) -> Self {
+        Self {
+            content: Content::File(Box::new(file)),
+            sent: sent.map(Box::new),
+        }
+    }
+}
+
+impl Content {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
+        match self {
+            Self::Body(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_ok(|frame| frame.map_data(Piece::Bytes)),
+            Self::File(file) => file.poll(cx).map_ok(Frame::data),
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Body(body) => body.is_end_stream(),
+            Self::File(file) => file.left() == 0,
         }
     }
 }
@@ -68,23 +100,23 @@ impl Drop for Sent {
 }
 
 impl http_body::Body for Outgoing {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
         let this = &mut *self;
         if let Some(sent) = &this.sent {
             sent.connection.stalls(false);
         }
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let polled = this.content.poll(cx);
         if let Some(sent) = &mut this.sent {
             match &polled {
                 Poll::Ready(Some(Ok(frame))) => {
-                    sent.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    sent.complete = this.body.is_end_stream();
+                    sent.bytes += frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                    sent.complete = this.content.is_end();
                     sent.connection.stalls(!sent.complete);
                 }
                 Poll::Ready(None) => sent.complete = true,
@@ -95,10 +127,13 @@ impl http_body::Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.content.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.content {
+            Content::Body(body) => body.size_hint(),
+            Content::File(file) => SizeHint::with_exact(file.left()),
+        }
     }
 }

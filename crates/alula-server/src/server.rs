@@ -258,6 +258,9 @@ impl Inner {
     }
 
     pub(crate) async fn serve_http1<W: Wire>(&self, wire: W, connection: Arc<Connection>) {
+        if wire.bare().is_some() {
+            connection.allow_files();
+        }
         let socket = Socket::new(wire, connection.clone());
         let service = service_fn(|request| {
             let response = self.pipeline.clone().respond(request, connection.clone());

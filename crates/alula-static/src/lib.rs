@@ -18,4 +18,4 @@ mod sending;
 pub use cache::FileCache;
 pub use containment::Symlinks;
 pub use files::{Files, FilesSettings};
-pub use sending::file_body;
+pub use sending::{Warming, part_body, warm};

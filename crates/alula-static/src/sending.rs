@@ -3,20 +3,21 @@
 //! Every read is first tried with `RWF_NOWAIT`, which gives only what is already in memory; the rest is read by the
 //! runtime's blocking pool. A file system that does not know the flag (some network ones) is read by the pool always.
 //!
-//! [`body`] is the one place that decides how content travels; a body the server sends with `sendfile` starts here.
+//! [`body`] is the one place that decides how content travels: short content is read and goes out with its head; of longer
+//! content the server is told where it is. It has the kernel send it, after [`warm`] has seen to it that it is in memory, or
+//! reads it by [`part_body`].
 
 use crate::found::{Content, Found};
 use alula_http::range::ByteRange;
-use alula_http::{Body, BodyError, Response};
+use alula_http::{Body, BodyError, FilePart, Response};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use http_body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::collections::VecDeque;
-use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, IoSliceMut, Seek};
+use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,11 +33,11 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// The content of an open file from `offset` on, `length` bytes.
 pub(crate) async fn body(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::Result<Body> {
     if length > WHOLE_BYTES_MAX {
-        return Ok(Body::stream(FileStream::new(
-            Arc::clone(file),
+        return Ok(Body::Part(FilePart {
+            file: Arc::clone(file),
             offset,
             length,
-        )));
+        }));
     }
     Ok(Body::from(read(file, offset, length).await?))
 }
@@ -145,16 +146,44 @@ impl http_body::Body for Multipart {
     }
 }
 
-/// The content of a file somebody else has opened, from its position on, `length` bytes: an application's
-/// `wsgi.file_wrapper`, for one.
-pub fn file_body(mut file: File, length: u64) -> Body {
-    match file.stream_position() {
-        Ok(offset) => Body::stream(FileStream::new(Arc::new(file.into()), offset, length)),
-        Err(error) => {
-            tracing::error!(%error, "a file has no position to be sent from");
-            Body::empty()
-        }
+/// The content of a part of a file, read piece by piece.
+pub fn part_body(part: FilePart) -> Body {
+    Body::stream(FileStream::new(part.file, part.offset, part.length))
+}
+
+/// Work that ends when a stretch of a file has been read from the disk.
+pub type Warming = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// Sees to it that a stretch of a file is in memory, so that sending it waits for no disk. `None`: it is, as far as can be told
+/// from one page of every [`CHUNK_BYTES`], which is what the kernel reads ahead at least.
+pub fn warm(file: &Arc<OwnedFd>, offset: u64, length: usize) -> Option<Warming> {
+    let end = offset + length as u64;
+    let mut probe = [0];
+    let is_there = (offset..end)
+        .step_by(CHUNK_BYTES)
+        .chain(end.checked_sub(1))
+        .all(|at| matches!(read_from_memory(file, &mut probe, at), Ok(Some(_))));
+    if is_there {
+        return None;
     }
+    let file = Arc::clone(file);
+    let work = tokio::task::spawn_blocking(move || {
+        let mut at = offset;
+        let mut buffer = BytesMut::zeroed(CHUNK_BYTES);
+        while at < end {
+            let piece = read_some(&file, std::mem::take(&mut buffer), at)?;
+            if piece.is_empty() {
+                break;
+            }
+            at += piece.len() as u64;
+            buffer = piece
+                .try_into_mut()
+                .unwrap_or_else(|_| BytesMut::zeroed(CHUNK_BYTES));
+            buffer.resize(CHUNK_BYTES, 0);
+        }
+        Ok(())
+    });
+    Some(Box::pin(async move { work.await? }))
 }
 
 /// Reads exactly `length` bytes, few enough to be held in memory.

@@ -2,13 +2,12 @@
 
 use alula_config::Site;
 use alula_config::site::{LogLevelChange, VirtualHost};
-use alula_http::{Body, Handler};
+use alula_http::{Body, FilePart, Handler};
 use alula_process::error_log::ErrorLogs;
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
 use alula_routing::{Action, FilesRoute, Program, PythonDefinition, PythonRoute, Route};
-use alula_server::Assembly;
+use alula_server::{Assembly, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -150,8 +149,12 @@ impl Assembly for WorkerAssembly {
         }))
     }
 
-    fn file_content(&self, file: File, length: u64) -> Body {
-        alula_static::file_body(file, length)
+    fn part_content(&self, part: FilePart) -> Body {
+        alula_static::part_body(part)
+    }
+
+    fn warm(&self) -> Warm {
+        alula_static::warm
     }
 
     fn log(&self, route: &Route) -> Option<tracing::Span> {

@@ -1,17 +1,16 @@
 //! The assembly of a front: a worker without Python, before the interpreters of a site or for a site that has none.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alula_config::Site;
-use alula_http::{Body, Handler, StatusHandler};
+use alula_http::{Body, FilePart, Handler, StatusHandler};
 use alula_process::error_log::{ErrorLog, ErrorLogs};
 use alula_process::hand_over::Doors;
 use alula_process::{Control, Heard, Order, Orders, Slot, Turns, WorkerSeat, front};
 use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
-use alula_server::{Assembly, HostSettings, Observer, Server};
+use alula_server::{Assembly, HostSettings, Observer, Server, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use anyhow::{Result, anyhow};
 use tracing::Span;
@@ -139,8 +138,12 @@ impl Assembly for FrontAssembly {
         }))
     }
 
-    fn file_content(&self, file: File, length: u64) -> Body {
-        alula_static::file_body(file, length)
+    fn part_content(&self, part: FilePart) -> Body {
+        alula_static::part_body(part)
+    }
+
+    fn warm(&self) -> Warm {
+        alula_static::warm
     }
 
     fn log(&self, route: &Route) -> Option<Span> {

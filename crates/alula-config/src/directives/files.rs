@@ -18,11 +18,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "What may be done with files: `Indexes`, `FollowSymLinks`, `SymLinksIfOwnerMatch`, `All`, `None`. `ExecCGI`, `Includes`, \
               `IncludesNOEXEC` and `MultiViews` are accepted and have no effect. With signs the inherited set is edited.",
     },
-    Entry {
-        name: "AllowOverride", args: Arity::at_least(1), syntax: "None", contexts: Contexts::SECTIONS,
-        default: "None", apply: Apply::Run(allow_override),
-        doc: "Which directives `.htaccess` files may hold. Alula reads no such files, so anything but `None` is warned about.",
-    },
 ];
 
 fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
@@ -108,20 +103,4 @@ fn option(set: &mut DirectoryOptions, name: &str) -> Option<()> {
         _ => return None,
     }
     Some(())
-}
-
-fn allow_override(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    if !args
-        .words
-        .iter()
-        .all(|word| word.text.eq_ignore_ascii_case("none"))
-    {
-        let hint = "move what they hold into this file and write AllowOverride None";
-        scope.warn(
-            args.name.span,
-            "AllowOverride: .htaccess files are not read",
-            Some(hint),
-        );
-    }
-    Ok(())
 }

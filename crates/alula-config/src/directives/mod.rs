@@ -19,6 +19,7 @@ mod expires;
 mod files;
 mod fixed;
 mod headers;
+mod htaccess;
 mod http2;
 mod known;
 mod log;
@@ -204,6 +205,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
     [
         core::ENTRIES,
         files::ENTRIES,
+        htaccess::ENTRIES,
         dir::ENTRIES,
         mime::ENTRIES,
         autoindex::ENTRIES,

@@ -4,7 +4,8 @@ use super::{Contexts, SectionKind};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::site::draft::{Draft, ServerDraft};
 use crate::site::{
-    DirectorySettings, Limited, Methods, Origin, Requirement, Section, SectionPattern,
+    DirectorySettings, Limited, Methods, Origin, OverrideSettings, Requirement, Section,
+    SectionPattern,
 };
 use crate::syntax::lexer::Word;
 use crate::syntax::span::Span;
@@ -22,6 +23,8 @@ pub(crate) struct Scope<'d, 'a> {
     pub groups: Vec<SectionKind>,
     /// What stands in each of `groups` so far.
     pub requirements: Vec<Vec<Limited<Requirement>>>,
+    /// What the `.htaccess` file that is read may hold; `None` for the server's own configuration.
+    pub overrides: Option<OverrideSettings>,
     /// Directives whose note was already written.
     pub noted: Vec<&'static str>,
 }

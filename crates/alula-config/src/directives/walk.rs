@@ -1,7 +1,8 @@
 //! Walks the tree and applies each directive, collecting every error on the way.
 
 use super::{
-    Apply, Args, Entry, Problem, Scope, SectionEntry, SectionKind, authz, known, nearest, sections,
+    Apply, Args, Entry, Problem, Scope, SectionEntry, SectionKind, authz, htaccess, known, nearest,
+    sections,
 };
 use crate::diagnostic::Severity;
 use crate::syntax::lexer::Word;
@@ -25,6 +26,18 @@ fn apply(scope: &mut Scope, directive: &Directive) {
     if !entry.contexts.contains(scope.context()) {
         let message = format!("{} not allowed {}", entry.name, scope.context_name());
         return error(scope, name.span, message, None);
+    }
+    if let Some(overrides) = &scope.overrides {
+        let refused = htaccess::refused_option(overrides, &directive.words);
+        if !htaccess::may_hold(overrides, entry.name) {
+            let message = format!("{} not allowed here", entry.name);
+            let hint = "AllowOverride says what may stand in this file";
+            return error(scope, name.span, message, Some(hint));
+        }
+        if let Some(word) = refused.filter(|_| entry.name == "Options") {
+            let message = format!("Options: {:?} not allowed here", word.text);
+            return error(scope, word.span, message, None);
+        }
     }
     let words = without_comment(scope, entry, &directive.words);
     if words.len() < entry.args.min || words.len() > entry.args.max {
@@ -118,6 +131,12 @@ fn enter(scope: &mut Scope, section: &Section) {
     }
     if !entry.contexts.contains(scope.context()) {
         let message = format!("<{}> not allowed {}", entry.name, scope.context_name());
+        return error(scope, name.span, message, None);
+    }
+    if let Some(overrides) = &scope.overrides
+        && !htaccess::may_hold(overrides, &format!("<{}", entry.name))
+    {
+        let message = format!("<{}> not allowed here", entry.name);
         return error(scope, name.span, message, None);
     }
     let in_rules = scope.limit.is_some() || !scope.groups.is_empty();

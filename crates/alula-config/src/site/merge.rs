@@ -20,6 +20,7 @@ impl DirectorySettings {
         self.files.overlay(&later.files);
         self.compression.overlay(&later.compression);
         self.send_file.overlay(&later.send_file);
+        self.overrides.overlay(&later.overrides);
         replace(&mut self.body_bytes_max, &later.body_bytes_max);
         self.environment.extend(later.environment.iter().cloned());
         let documents = later.error_documents.iter();

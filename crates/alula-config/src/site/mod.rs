@@ -20,6 +20,7 @@ mod log;
 mod log_target;
 mod merge;
 mod output;
+mod overrides;
 mod redirect;
 mod section;
 mod settings;
@@ -47,6 +48,7 @@ pub use log::{
 };
 pub use log_target::{LogProgram, LogTarget, Rotation, Syslog};
 pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
+pub use overrides::{OverrideClass, OverrideSettings};
 pub use redirect::{Redirect, RedirectFrom};
 pub use section::{Section, SectionPattern};
 pub use settings::{

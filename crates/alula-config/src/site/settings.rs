@@ -5,8 +5,8 @@
 
 use super::{
     Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
-    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, PythonPathLine, Redirect,
-    SendFileSettings, Switched, TlsOptions,
+    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, PythonPathLine,
+    Redirect, SendFileSettings, Switched, TlsOptions,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +39,9 @@ pub struct DirectorySettings {
     /// What is compressed.
     #[serde(default, skip_serializing_if = "CompressionSettings::is_default")]
     pub compression: CompressionSettings,
+    /// What `.htaccess` files may say.
+    #[serde(default, skip_serializing_if = "OverrideSettings::is_default")]
+    pub overrides: OverrideSettings,
     /// What applications may have sent.
     #[serde(default, skip_serializing_if = "SendFileSettings::is_default")]
     pub send_file: SendFileSettings,

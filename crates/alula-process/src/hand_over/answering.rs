@@ -449,8 +449,13 @@ impl Conversation {
     async fn send(&mut self, response: Response) -> io::Result<bool> {
         let (head, body) = response.into_parts();
         self.out.clear();
+        let body = match body {
+            Body::Part(part) => Body::File(part.open()?, part.length),
+            other => other,
+        };
         match body {
-            Body::Empty => {
+            // A part has just become a file.
+            Body::Empty | Body::Part(_) => {
                 put_head(&mut self.out, &head, response::Content::Whole(0));
                 self.link.send([&self.out, &[]], None).await?;
             }

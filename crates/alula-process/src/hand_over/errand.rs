@@ -152,7 +152,8 @@ impl Borrowed {
         let (content, file): (&[u8], _) = match &request.body {
             Body::Bytes(bytes) => (bytes, None),
             Body::File(file, _) => (&[], Some(file.as_fd())),
-            Body::Empty | Body::Stream(_) => (&[], None),
+            // Content is received before it is handed over: memory or a file.
+            Body::Empty | Body::Part(_) | Body::Stream(_) => (&[], None),
         };
         path.link.send([&path.out, content], file).await
     }
