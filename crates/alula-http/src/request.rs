@@ -50,8 +50,10 @@ pub trait TlsSession: Send + Sync + std::fmt::Debug {
 pub struct Peer {
     /// Our end.
     pub local: SocketAddr,
-    /// The client's end.
+    /// The client's end: what a known proxy says it is, where one is believed.
     pub remote: SocketAddr,
+    /// The other end of the connection itself.
+    pub connected: SocketAddr,
     /// Plain or TLS.
     pub scheme: Scheme,
     /// What the handshake came to, once it is done.
@@ -61,6 +63,18 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The same connection, with a client that a proxy speaks for.
+    pub fn behind(&self, remote: SocketAddr) -> Self {
+        Self {
+            local: self.local,
+            remote,
+            connected: self.connected,
+            scheme: self.scheme,
+            tls: self.tls.clone(),
+            kept: OnceLock::new(),
+        }
+    }
+
     /// The TLS connection, where it is one.
     pub fn tls(&self) -> Option<&dyn TlsSession> {
         self.tls.get().map(|session| &**session)
@@ -71,6 +85,7 @@ impl Peer {
         Self {
             local,
             remote,
+            connected: remote,
             scheme,
             tls: OnceLock::new(),
             kept: OnceLock::new(),

@@ -9,6 +9,7 @@ use crate::strict::{HeadLimits, Overlong, RawHead};
 use crate::tls::Agreed;
 use alula_http::Peer;
 use parking_lot::{Mutex, MutexGuard};
+use std::ops::Deref;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
@@ -52,10 +53,24 @@ pub(crate) enum Order {
     Abort,
 }
 
-/// One connection's shared state.
-#[derive(Debug)]
+/// A connection as a request sees it: by the word of a proxy, one connection may have another client for each request.
+#[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) peer: Arc<Peer>,
+    state: Arc<State>,
+}
+
+impl Deref for Connection {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+/// One connection's shared state.
+#[derive(Debug)]
+pub(crate) struct State {
     pub(crate) clock: Arc<Clock>,
     /// Whether what is written goes to the client as it is, so that the kernel may write a file.
     takes_files: AtomicBool,
@@ -94,7 +109,7 @@ enum Http2 {
         closing: AtomicBool,
     },
     Stream {
-        connection: Arc<Connection>,
+        connection: Arc<State>,
         /// How long the client may be silent while its content is awaited.
         patience: Duration,
     },
@@ -103,15 +118,52 @@ enum Http2 {
 impl Connection {
     pub(crate) fn new(peer: Peer, clock: Arc<Clock>, head_limits: HeadLimits) -> Self {
         Self {
-            since_ms: AtomicU64::new(clock.now_ms()),
             peer: Arc::new(peer),
+            state: Arc::new(State::new(clock, head_limits, Phase::Idle)),
+        }
+    }
+
+    /// One stream of an HTTP/2 connection, which is a connection of its own as far as a request is concerned.
+    pub(crate) fn stream(connection: &Self, patience: Duration) -> Arc<Self> {
+        let whole = &connection.state;
+        let stream = State {
+            agreed: whole.agreed.clone(),
+            http2: OnceLock::from(Http2::Stream {
+                connection: whole.clone(),
+                patience,
+            }),
+            ..State::new(whole.clock.clone(), whole.head_limits, Phase::Answering)
+        };
+        if let Some(Http2::Connection { streams, .. }) = whole.http2.get() {
+            streams.fetch_add(1, Relaxed);
+        }
+        whole.enter(Phase::Answering);
+        Arc::new(Self {
+            peer: connection.peer.clone(),
+            state: Arc::new(stream),
+        })
+    }
+
+    /// The same connection, with the client that a proxy speaks for.
+    pub(crate) fn behind(&self, peer: Peer) -> Arc<Self> {
+        Arc::new(Self {
+            peer: Arc::new(peer),
+            state: self.state.clone(),
+        })
+    }
+}
+
+impl State {
+    fn new(clock: Arc<Clock>, head_limits: HeadLimits, phase: Phase) -> Self {
+        Self {
             takes_files: AtomicBool::new(false),
             file: Mutex::default(),
             has_file: AtomicBool::new(false),
+            since_ms: AtomicU64::new(clock.now_ms()),
             clock,
             raw_head: Mutex::default(),
             head_limits,
-            phase: AtomicU8::new(Phase::Idle as u8),
+            phase: AtomicU8::new(phase as u8),
             blocked_since_ms: AtomicU64::new(0),
             order: AtomicU8::new(Order::None as u8),
             requests: AtomicU32::new(0),
@@ -121,37 +173,6 @@ impl Connection {
             agreed: OnceLock::new(),
             http2: OnceLock::new(),
         }
-    }
-
-    /// One stream of an HTTP/2 connection, which is a connection of its own as far as a request is concerned.
-    pub(crate) fn stream(connection: &Arc<Self>, patience: Duration) -> Arc<Self> {
-        let stream = Self {
-            takes_files: AtomicBool::new(false),
-            file: Mutex::default(),
-            has_file: AtomicBool::new(false),
-            since_ms: AtomicU64::new(connection.clock.now_ms()),
-            peer: connection.peer.clone(),
-            clock: connection.clock.clone(),
-            raw_head: Mutex::default(),
-            head_limits: connection.head_limits,
-            phase: AtomicU8::new(Phase::Answering as u8),
-            blocked_since_ms: AtomicU64::new(0),
-            order: AtomicU8::new(Order::None as u8),
-            requests: AtomicU32::new(0),
-            last: AtomicBool::new(false),
-            waker: Mutex::new(None),
-            place: AtomicUsize::new(0),
-            agreed: connection.agreed.clone(),
-            http2: OnceLock::from(Http2::Stream {
-                connection: connection.clone(),
-                patience,
-            }),
-        };
-        if let Some(Http2::Connection { streams, .. }) = connection.http2.get() {
-            streams.fetch_add(1, Relaxed);
-        }
-        connection.enter(Phase::Answering);
-        Arc::new(stream)
     }
 
     pub(crate) fn phase(&self) -> Phase {

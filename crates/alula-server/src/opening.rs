@@ -1,9 +1,10 @@
-//! What comes before HTTP on some connections: a TLS handshake, or the first bytes of HTTP/2 without TLS.
+//! What comes before HTTP on some connections: a proxy's announcement, a TLS handshake, the first bytes of HTTP/2 without TLS.
 //!
 //! A site that has neither never gets here: its connections go straight to the HTTP/1.1 engine.
 
 use crate::connection::{Connection, Order, Phase};
 use crate::http2;
+use crate::proxy_protocol;
 use crate::server::Inner;
 use crate::socket::{Socket, Wire};
 use crate::tls::{Established, Refused};
@@ -24,24 +25,56 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Finds out what a connection speaks, and serves it.
 pub(crate) async fn serve(inner: Arc<Inner>, stream: TcpStream, connection: Arc<Connection>) {
     connection.enter(Phase::Opening);
+    let settings = inner.settings_at(connection.peer.local);
+    let remote = connection.peer.remote.ip().to_canonical();
+    let announced = settings.remote_ip.as_ref().is_some_and(|remote_ip| {
+        let mut exceptions = remote_ip.exceptions.iter();
+        remote_ip.proxy_protocol && !exceptions.any(|network| network.contains(remote))
+    });
+    let (wire, connection) = if announced {
+        match until_told(&connection, announcement(stream, &connection)).await {
+            Some(Ok(announced)) => announced,
+            Some(Err(error)) => {
+                tracing::debug!(target: "remoteip", client = %connection.peer.remote, "{error}");
+                return;
+            }
+            None => return,
+        }
+    } else {
+        let first = Bytes::new();
+        (Replayed { stream, first }, connection)
+    };
     if connection.peer.scheme == Scheme::Https {
-        return over_tls(inner, stream, connection).await;
+        return over_tls(inner, wire, connection).await;
     }
-    let limits = &inner.settings_at(connection.peer.local).connection;
+    let limits = &settings.connection;
     if !limits.http2.direct || !limits.protocols.contains(&Protocol::H2c) {
         connection.enter(Phase::Idle);
-        return inner.serve_http1(stream, connection).await;
+        return inner.serve_http1(wire, connection).await;
     }
-    let Some(Ok((wire, is_http2))) = until_told(&connection, first_bytes(stream)).await else {
+    let Some(Ok((wire, is_http2))) = until_told(&connection, first_bytes(wire)).await else {
         return;
     };
     hand_over(inner, wire, connection, is_http2).await;
 }
 
-async fn over_tls(inner: Arc<Inner>, stream: TcpStream, connection: Arc<Connection>) {
+/// What a proxy says of a connection before anything else.
+async fn announcement(
+    mut stream: TcpStream,
+    connection: &Arc<Connection>,
+) -> io::Result<(Replayed, Arc<Connection>)> {
+    let (client, first) = proxy_protocol::read(&mut stream).await?;
+    let connection = match client {
+        Some(client) => connection.behind(connection.peer.behind(client)),
+        None => connection.clone(),
+    };
+    Ok((Replayed { stream, first }, connection))
+}
+
+async fn over_tls(inner: Arc<Inner>, wire: Replayed, connection: Arc<Connection>) {
     let (peer, pipeline) = (&connection.peer, &inner.pipeline);
     let Some(tls) = &pipeline.tls else { return };
-    let handshake = tls.accept(stream, peer.local, &pipeline.routes);
+    let handshake = tls.accept(wire, peer.local, &pipeline.routes);
     match until_told(&connection, handshake).await {
         None => {}
         Some(Err(Refused::Failed(error))) => {
@@ -98,22 +131,24 @@ async fn until_told<T>(connection: &Connection, task: impl Future<Output = T>) -
 }
 
 /// Reads as much as it takes to know whether a client begins with HTTP/2.
-async fn first_bytes(mut stream: TcpStream) -> io::Result<(Replayed, bool)> {
+async fn first_bytes(mut wire: Replayed) -> io::Result<(Replayed, bool)> {
     let mut bytes = BytesMut::with_capacity(PREFACE.len());
     while bytes.len() < PREFACE.len() && PREFACE.starts_with(&bytes) {
         let missing = (PREFACE.len() - bytes.len()) as u64;
-        if (&mut stream).take(missing).read_buf(&mut bytes).await? == 0 {
+        if (&mut wire).take(missing).read_buf(&mut bytes).await? == 0 {
             break;
         }
     }
     let is_http2 = bytes == PREFACE;
-    let first = bytes.freeze();
-    Ok((Replayed { stream, first }, is_http2))
+    // What the proxy's announcement had with it comes after.
+    bytes.extend_from_slice(&wire.first);
+    wire.first = bytes.freeze();
+    Ok((wire, is_http2))
 }
 
 /// A socket of which the first bytes were read already.
 #[derive(Debug)]
-struct Replayed {
+pub(crate) struct Replayed {
     stream: TcpStream,
     first: Bytes,
 }

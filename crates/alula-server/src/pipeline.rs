@@ -13,6 +13,7 @@ use crate::expires;
 use crate::file_sending::{OutgoingFile, SENDFILE_BYTES_MIN, Warm};
 use crate::leading::{Led, Way};
 use crate::redirect;
+use crate::remote_ip::RemoteAddresses;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::{self, Framing};
@@ -71,6 +72,8 @@ pub struct HostSettings {
     pub log: Option<Span>,
     /// `SSLEngine` with all that belongs to it.
     pub tls: Option<site::Tls>,
+    /// `RemoteIPHeader` and the like.
+    pub remote_ip: Option<site::RemoteIp>,
 }
 
 impl From<&site::VirtualHost> for HostSettings {
@@ -81,6 +84,7 @@ impl From<&site::VirtualHost> for HostSettings {
             access_logs: host.access_logs.clone(),
             log: None,
             tls: host.tls.clone(),
+            remote_ip: host.remote_ip.clone(),
         }
     }
 }
@@ -92,6 +96,8 @@ pub(crate) struct Pipeline {
     pub(crate) assembly: Box<dyn Assembly>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) draining: AtomicBool,
+    /// `RemoteIPHeader` by virtual host.
+    remote_addresses: Box<[Option<RemoteAddresses>]>,
     /// `None` where no server is TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) authenticator: Authenticator,
@@ -126,6 +132,10 @@ impl Pipeline {
             tls,
             routes,
             logs: AccessLogs::open(&hosts, log_files),
+            remote_addresses: hosts
+                .iter()
+                .map(|host| RemoteAddresses::new(host.remote_ip.as_ref()?))
+                .collect(),
             hosts: hosts.into(),
             assembly,
             observer,
@@ -141,8 +151,8 @@ impl Pipeline {
     /// Answers one request. Never fails: what goes wrong is a response.
     pub(crate) async fn respond(
         self: Arc<Self>,
-        request: http::Request<Incoming>,
-        connection: Arc<Connection>,
+        mut request: http::Request<Incoming>,
+        mut connection: Arc<Connection>,
     ) -> http::Response<Outgoing> {
         connection.enter(Phase::Answering);
         self.observer.request_started();
@@ -150,6 +160,11 @@ impl Pipeline {
             connection.peer.local,
             authority(request.uri(), request.headers()),
         );
+        if let Some(addresses) = &self.remote_addresses[host.0]
+            && let Some(peer) = addresses.peer(&connection.peer, request.headers_mut())
+        {
+            connection = connection.behind(peer);
+        }
         match self.hosts[host.0].log.clone() {
             None => self.respond_as(host, request, connection).await,
             // In a box: the future of every request would have to hold this one beside its own.

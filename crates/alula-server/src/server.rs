@@ -101,7 +101,14 @@ impl Server {
     ) -> Result<Self, String> {
         let tls = Tls::of_hosts(&hosts, material)?;
         let has_h2c = |host: &HostSettings| host.connection.protocols.contains(&Protocol::H2c);
-        let has_openings = tls.is_some() || hosts.iter().any(has_h2c);
+        let has_proxy_protocol = |host: &HostSettings| {
+            let remote_ip = host.remote_ip.as_ref();
+            remote_ip.is_some_and(|remote_ip| remote_ip.proxy_protocol)
+        };
+        let has_openings = tls.is_some()
+            || hosts
+                .iter()
+                .any(|host| has_h2c(host) || has_proxy_protocol(host));
         // Before the host of a request is known, the main server's settings hold.
         let limits = hosts
             .first()

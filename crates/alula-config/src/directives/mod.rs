@@ -34,6 +34,7 @@ mod python;
 mod reading;
 mod redirect;
 mod reference;
+mod remote_ip;
 mod scope;
 mod sections;
 mod ssl;
@@ -214,6 +215,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         connection::ENTRIES,
         http2::ENTRIES,
         ssl::ENTRIES,
+        remote_ip::ENTRIES,
         reading::ENTRIES,
         error_document::ENTRIES,
         alias::ENTRIES,

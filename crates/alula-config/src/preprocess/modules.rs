@@ -31,6 +31,7 @@ const BUILT_IN: &[&str] = &[
     "logio",
     "macro",
     "mime",
+    "remoteip",
     "so",
     "unixd",
     "version",

@@ -2,8 +2,8 @@
 
 use super::{
     ClientCertificate, Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Http2,
-    Import, Isolation, LogFormat, LogLevelChange, LogTarget, Protocol, PythonPathLine, Redirect,
-    Section, SectionPattern, UrlMapping, VirtualHostAddress,
+    Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange, LogTarget, Protocol,
+    PythonPathLine, Redirect, Section, SectionPattern, UrlMapping, VirtualHostAddress,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Files, LoadOptions};
@@ -59,6 +59,7 @@ pub(crate) struct ServerDraft {
     pub aliases: Vec<String>,
     pub connection: ConnectionDraft,
     pub tls: TlsDraft,
+    pub remote_ip: RemoteIpDraft,
     pub error_log: Option<LogTarget>,
     pub error_log_format: Option<ErrorLogFormat>,
     pub log_level: LogLevelChange,
@@ -102,6 +103,16 @@ pub(crate) struct ConnectionDraft {
     pub h2_head_bytes_max: Option<u32>,
     pub h2_frame_bytes_max: Option<u32>,
     pub h2_stream_errors_max: Option<u32>,
+}
+
+/// mod_remoteip's directives of one server.
+#[derive(Clone, Default)]
+pub(crate) struct RemoteIpDraft {
+    pub header: Option<(String, Span)>,
+    pub proxies_header: Option<String>,
+    pub proxies: Vec<KnownProxy>,
+    pub proxy_protocol: Option<bool>,
+    pub exceptions: Vec<IpNetwork>,
 }
 
 /// mod_ssl's directives of one server. What a virtual host does not say it takes from the main server.

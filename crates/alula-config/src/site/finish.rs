@@ -5,7 +5,7 @@ use super::{
     AccessLog, Connection, InterpreterNames, Listener, LogFormat, LogTarget, MappingTarget,
     Processes, Site, UrlMapping, VirtualHost, VirtualHostAddress,
 };
-use super::{check, inherit_tls, interpreters, uses};
+use super::{check, inherit_remote_ip, inherit_tls, interpreters, uses};
 use crate::diagnostic::Severity;
 use crate::directives::{parse_log_format, predefined_log_format};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -114,6 +114,7 @@ fn virtual_host(
         .clone()
         .or_else(|| inherited?.server_name.clone());
     let own_settings = inherited.is_some().then_some(&server.settings);
+    let remote_ip = inherit_remote_ip::remote_ip(draft, server, main.map(|(_, main)| main));
     let tls = inherit_tls::tls(draft, server, main.map(|(_, main)| main));
     VirtualHost {
         addresses: server.addresses.clone(),
@@ -130,6 +131,7 @@ fn virtual_host(
         aliases: server.aliases.clone(),
         connection,
         tls,
+        remote_ip,
         error_log: server
             .error_log
             .clone()

@@ -13,6 +13,7 @@ mod expires;
 mod file_settings;
 mod finish;
 mod headers;
+mod inherit_remote_ip;
 mod inherit_tls;
 mod interpreter;
 mod interpreters;
@@ -22,6 +23,7 @@ mod merge;
 mod output;
 mod overrides;
 mod redirect;
+mod remote_ip;
 mod section;
 mod settings;
 mod tls;
@@ -50,6 +52,7 @@ pub use log_target::{LogProgram, LogTarget, Rotation, Syslog};
 pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
 pub use overrides::{OverrideClass, OverrideSettings};
 pub use redirect::{Redirect, RedirectFrom};
+pub use remote_ip::{KnownProxy, RemoteIp};
 pub use section::{Section, SectionPattern};
 pub use settings::{
     DirectoryOptions, DirectorySettings, EnvironmentChange, HandlerChoice, HandlerList,

@@ -5,7 +5,7 @@
 
 use super::{
     AccessLog, DirectorySettings, ErrorLogFormat, Http2, InterpreterNames, LogLevels, LogTarget,
-    Origin, Protocol, Redirect, Section, Tls,
+    Origin, Protocol, Redirect, RemoteIp, Section, Tls,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -29,6 +29,8 @@ pub struct VirtualHost {
     pub connection: Connection,
     /// `SSLEngine On`; `None` where connections are not TLS.
     pub tls: Option<Tls>,
+    /// `RemoteIPHeader`, `RemoteIPProxyProtocol` and their kin.
+    pub remote_ip: Option<RemoteIp>,
     /// `ErrorLog`.
     pub error_log: LogTarget,
     /// `ErrorLogFormat`; `None` = httpd's usual one.

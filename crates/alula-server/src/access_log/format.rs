@@ -69,8 +69,11 @@ impl Line<'_> {
         let peer = &entry.connection.peer;
         // Writing to a `Vec` cannot fail.
         let _ = match field {
-            LogField::RemoteHost | LogField::RemoteAddress | LogField::PeerAddress => {
+            LogField::RemoteHost | LogField::RemoteAddress => {
                 write!(line, "{}", peer.remote.ip().to_canonical())
+            }
+            LogField::PeerAddress => {
+                write!(line, "{}", peer.connected.ip().to_canonical())
             }
             LogField::LocalAddress => write!(line, "{}", peer.local.ip().to_canonical()),
             LogField::Time(time) => {

@@ -3,6 +3,7 @@
 use super::plain::Below;
 use super::session::Session;
 use super::{Agreed, Tls};
+use crate::opening::Replayed;
 use crate::socket::Wire;
 use alula_http::TlsSession;
 use alula_routing::RouteTable;
@@ -11,7 +12,6 @@ use rustls::server::Acceptor;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -46,7 +46,7 @@ impl Tls {
     /// Makes a connection a TLS connection. The caller limits how long that may take.
     pub(crate) async fn accept(
         &self,
-        stream: TcpStream,
+        stream: Replayed,
         local: SocketAddr,
         routes: &RouteTable,
     ) -> Result<Established, Refused> {

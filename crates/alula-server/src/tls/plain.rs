@@ -1,10 +1,10 @@
 //! The socket below TLS: it knows a client that speaks plain HTTP by its first byte, and has httpd's page for it.
 
+use crate::opening::Replayed;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 /// The first byte of every TLS connection (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 22;
@@ -20,12 +20,12 @@ const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>400 Bad Request</title><
 /// A socket that TLS comes over, or should.
 #[derive(Debug)]
 pub(crate) struct Below {
-    stream: TcpStream,
+    stream: Replayed,
     first: Option<u8>,
 }
 
 impl Below {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Replayed) -> Self {
         Self {
             stream,
             first: None,
