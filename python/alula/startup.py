@@ -10,11 +10,15 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 
 import _alula
 
 from . import importer, streams
+
+# When this interpreter began to read the site's code, in seconds since 1970.
+STARTED = time.time()
 
 
 def prepare(paths, directories, imports, settings):

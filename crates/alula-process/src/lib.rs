@@ -11,6 +11,7 @@
 //! | worker (forked from a template) | [`template::run`] returning a [`WorkerSeat`] | an [`Order`] |
 //! | front (a worker without Python) | [`front::inherited`] | an [`Order`] |
 
+mod code_watch;
 mod inheritance;
 mod launch;
 mod listeners;
@@ -35,6 +36,7 @@ pub mod python;
 pub mod supervisor;
 pub mod template;
 
+pub use code_watch::Sources;
 pub use listeners::{BindError, Listener};
 pub use plan::{GroupPlan, Plan, SecretText, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};

@@ -44,6 +44,8 @@ pub(crate) enum FromTemplate {
     LoadFailed(String),
     /// The application cannot be shared by forking, for this reason.
     Unforkable(String),
+    /// A file it was made from has changed (`PythonAutoReload On`): its path, for the log.
+    Changed(String),
     /// A worker was forked; a pidfd of it is the descriptor beside the message.
     Started {
         /// The number given in the request.

@@ -282,6 +282,12 @@ impl Supervisor {
         if awaited && self.succession.is_settled() {
             self.announce(host);
         }
+        if self.phase != Phase::Stopping
+            && let Some(path) = self.succession.take_changed()
+        {
+            tracing::info!(notice = true, "{path} has changed");
+            self.restart(Order::Graceful, host);
+        }
         None
     }
 

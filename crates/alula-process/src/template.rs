@@ -6,10 +6,12 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, WaitOptions};
 
+use crate::code_watch::{CodeWatch, Sources};
 use crate::inheritance::{Inheritance, Role};
 use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
 use crate::plan::SiteText;
@@ -20,6 +22,9 @@ use crate::worker::{LogFile, WorkerSeat};
 pub trait Application {
     /// Imports the application. The text of an error has been logged already, traceback and all.
     fn load(&mut self) -> Result<(), LoadError>;
+
+    /// What it was made from, to be watched from now on; nothing unless `PythonAutoReload` is on.
+    fn sources(&mut self) -> Sources;
 
     /// Forks, by way of `os.fork()` so that Python knows of it.
     fn fork(&mut self) -> io::Result<Forked>;
@@ -103,12 +108,18 @@ fn live(
     let loaded = load(application, preload);
     start_pages::release();
     control.send(&loaded, &[])?;
+    let watch = watch(&control, application.sources())?;
 
     let mut children = Vec::new();
     loop {
-        let (asked, ended) = wait(&control, &children)?;
-        report_ended(&control, &mut children, &ended);
-        if !asked {
+        let happened = wait(&control, watch.as_ref(), &children)?;
+        report_ended(&control, &mut children, &happened.ended);
+        if let Some(watch) = watch.as_ref().filter(|_| happened.changed)
+            && let Some(path) = watch.changed()?
+        {
+            tell_changed(&control, &path)?;
+        }
+        if !happened.asked {
             continue;
         }
         let Some((ToTemplate::Fork { worker, slot }, descriptors)) = control.receive()? else {
@@ -170,9 +181,44 @@ impl Child {
     }
 }
 
-/// Waits until the supervisor says something (`true`) or children end (their places).
-fn wait(control: &Channel, children: &[Child]) -> io::Result<(bool, Vec<usize>)> {
-    let mut polled = vec![PollFd::new(control, PollFlags::IN)];
+/// Begins to watch what the application was made from. What has changed since it was read is told at once.
+fn watch(control: &Channel, sources: Sources) -> io::Result<Option<CodeWatch>> {
+    let changed = sources.changed.clone();
+    let watch = CodeWatch::new(sources).unwrap_or_else(|error| {
+        tracing::error!(target: "python", "PythonAutoReload: cannot watch the application's files: {error}");
+        None
+    });
+    if let Some(path) = changed {
+        tell_changed(control, &path)?;
+    }
+    Ok(watch)
+}
+
+fn tell_changed(control: &Channel, path: &Path) -> io::Result<()> {
+    control.send(
+        &FromTemplate::Changed(bounded(&path.to_string_lossy())),
+        &[],
+    )
+}
+
+/// What has ended a wait.
+struct Happened {
+    /// The supervisor has said something.
+    asked: bool,
+    /// Files have changed.
+    changed: bool,
+    /// The places of children that have ended.
+    ended: Vec<usize>,
+}
+
+fn wait(control: &Channel, watch: Option<&CodeWatch>, children: &[Child]) -> io::Result<Happened> {
+    // Without a watch the control socket stands for it, unasked for anything.
+    let watched = watch.map_or(control.as_fd(), CodeWatch::as_fd);
+    let interest = watch.map_or(PollFlags::empty(), |_| PollFlags::IN);
+    let mut polled = vec![
+        PollFd::new(control, PollFlags::IN),
+        PollFd::from_borrowed_fd(watched, interest),
+    ];
     polled.extend(
         children
             .iter()
@@ -180,9 +226,13 @@ fn wait(control: &Channel, children: &[Child]) -> io::Result<(bool, Vec<usize>)>
     );
     rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, None))?;
     let ended = (0..children.len())
-        .filter(|&place| !polled[place + 1].revents().is_empty())
+        .filter(|&place| !polled[place + 2].revents().is_empty())
         .collect();
-    Ok((!polled[0].revents().is_empty(), ended))
+    Ok(Happened {
+        asked: !polled[0].revents().is_empty(),
+        changed: polled[1].revents().contains(PollFlags::IN),
+        ended,
+    })
 }
 
 fn report_ended(control: &Channel, children: &mut Vec<Child>, ended: &[usize]) {

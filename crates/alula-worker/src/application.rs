@@ -3,11 +3,13 @@
 use crate::assembly;
 use alula_config::Site;
 use alula_config::site::Interpreter;
+use alula_process::Sources;
 use alula_process::template::{Application, Forked, LoadError};
 use alula_python::{ApplicationSpec, Applications};
 use alula_routing::{PythonDefinition, RouteTable};
 use pyo3::prelude::*;
 use std::io;
+use std::path::PathBuf;
 
 /// The applications of a site's interpreter.
 pub(crate) struct SiteApplication<'py, 'site> {
@@ -86,6 +88,12 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
         self.applications
     }
 
+    /// Folders of code, folders of templates, and a file that has changed since it was read.
+    fn watched(&self) -> PyResult<(Vec<PathBuf>, Vec<PathBuf>, Option<PathBuf>)> {
+        let sources = self.py.import("alula.sources")?;
+        sources.call_method0("watched")?.extract()
+    }
+
     fn startup(&self) -> PyResult<Bound<'py, PyModule>> {
         self.py.import("alula.startup")
     }
@@ -107,6 +115,25 @@ impl Application for SiteApplication<'_, '_> {
             (None, Ok(Some(reason))) => Err(LoadError::Unforkable(reason)),
             (None, Ok(None)) => Ok(()),
             (None, Err(error)) => Err(LoadError::Failed(error.to_string())),
+        }
+    }
+
+    fn sources(&mut self) -> Sources {
+        let watched = self
+            .interpreter
+            .filter(|interpreter| interpreter.auto_reload)
+            .map(|_| self.watched());
+        match watched {
+            None => Sources::default(),
+            Some(Ok((code, everything, changed))) => Sources {
+                code,
+                everything,
+                changed,
+            },
+            Some(Err(error)) => {
+                tracing::error!(target: "python", "PythonAutoReload: cannot tell what to watch: {error}");
+                Sources::default()
+            }
         }
     }
 

@@ -34,8 +34,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "PythonAutoReload", args: Arity::exactly(1), syntax: "On | Off", contexts: Contexts::EVERYWHERE,
-        default: "On", apply: Apply::Run(python_auto_reload),
-        doc: "Whether changed code is loaded anew. Accepted; has no effect yet.",
+        default: "Off", apply: Apply::Run(python_auto_reload),
+        doc: "For development: watches the files that Python has imported, the project around them and, with Django's `DEBUG`, the \
+              templates. An edit brings a graceful restart: the next answers come from the new code, and as long as it does not import, \
+              the old code goes on while the traceback is in the error log. In mod_python it is on unless switched off.",
     },
     Entry {
         name: "PythonInterpreter", args: Arity::exactly(1), syntax: "name", contexts: Contexts::EVERYWHERE,
@@ -191,14 +193,7 @@ fn python_debug(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 }
 
 fn python_auto_reload(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let reload = args.flag()?;
-    scope.settings().python.auto_reload = Some(reload);
-    if reload {
-        scope.note(
-            args.name.span,
-            "PythonAutoReload has no effect yet: changed code is loaded by a restart",
-        );
-    }
+    scope.settings().python.auto_reload = Some(args.flag()?);
     Ok(())
 }
 

@@ -26,6 +26,8 @@ pub struct Interpreter {
     /// Whether the application is imported once before workers are forked. Not with `MaxRequestsPerChild 1`,
     /// the how-to's development setting, where every request sees fresh code.
     pub preload: bool,
+    /// Whether files are watched and an edit replaces template and workers (`PythonAutoReload On`).
+    pub auto_reload: bool,
     /// `DJANGO_SETTINGS_MODULE`, from `SetEnv` or `PythonOption`.
     pub django_settings: Option<String>,
     /// How many workers. `None` = one for each processor core.

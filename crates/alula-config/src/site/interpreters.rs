@@ -67,6 +67,9 @@ fn interpreter(
         handler_directories: handler_directories(uses),
         imports,
         preload: processes.requests_max != 1,
+        auto_reload: uses
+            .iter()
+            .any(|found| found.settings.python.auto_reload == Some(true)),
         django_settings,
         workers: processes.workers,
         threads: processes.threads,

@@ -276,6 +276,12 @@ impl Generation {
         self.pools().flat_map(Pool::channels)
     }
 
+    /// A file of an application that has changed since it was asked for last.
+    pub(super) fn take_changed(&mut self) -> Option<String> {
+        let changed = self.pools_mut().filter_map(Pool::take_changed);
+        changed.last()
+    }
+
     fn pools(&self) -> impl Iterator<Item = &Pool> {
         std::iter::once(&self.accepting).chain(&self.behind)
     }

@@ -44,6 +44,8 @@ pub(super) struct Pool {
     belongings: Rc<Belongings>,
     engine: Option<Engine>,
     preload: bool,
+    /// A file of the application that has changed and that nobody was told of yet.
+    changed: Option<String>,
     template: Option<Template>,
     template_backoff: Backoff,
     workers: Vec<Child>,
@@ -72,6 +74,7 @@ impl Pool {
             belongings,
             engine,
             preload,
+            changed: None,
             template: None,
             template_backoff: Backoff::default(),
             workers: Vec::new(),
@@ -218,6 +221,7 @@ impl Pool {
                 self.load_error = Some(error);
                 self.template_loaded(now);
             }
+            FromTemplate::Changed(path) => self.changed = Some(path),
             FromTemplate::Unforkable(reason) => {
                 tracing::warn!(
                     "{name}: the application cannot be shared by forking, each worker imports it: {reason}"
@@ -239,6 +243,11 @@ impl Pool {
                 self.worker_ended(worker, Ending::from_raw(status), now)
             }
         }
+    }
+
+    /// A file of the application that has changed since it was asked for last.
+    pub(super) fn take_changed(&mut self) -> Option<String> {
+        self.changed.take()
     }
 
     fn worker_started(&mut self, number: u64, pidfd: Option<OwnedFd>) {

@@ -64,6 +64,15 @@ impl Succession {
         trouble
     }
 
+    /// A file of an application that has changed, told by the newest generation: an older one tells of the same edit.
+    pub(super) fn take_changed(&mut self) -> Option<String> {
+        let old = self.serving.as_mut().and_then(Generation::take_changed);
+        match &mut self.incoming {
+            Some(incoming) => incoming.take_changed(),
+            None => old,
+        }
+    }
+
     fn judge_incoming(&mut self, now: Instant) -> Option<String> {
         let incoming = self.incoming.as_ref()?;
         if let Some(serving) = &self.serving {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use alula_process::template::{self, Application, Forked, LoadError};
-use alula_process::{Heard, Order, WorkerSeat, front};
+use alula_process::{Heard, Order, Sources, WorkerSeat, front};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::server::Shape;
@@ -34,6 +34,10 @@ struct FakeApplication {
 }
 
 impl Application for FakeApplication {
+    fn sources(&mut self) -> Sources {
+        Sources::default()
+    }
+
     fn load(&mut self) -> Result<(), LoadError> {
         match self.import.as_str() {
             "fails" => Err(LoadError::Failed("No module named 'mysite'".to_owned())),
