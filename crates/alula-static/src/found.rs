@@ -12,7 +12,8 @@ use rustix::fs::Stat;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A regular file as it was when it was opened.
 #[derive(Debug)]
@@ -27,6 +28,9 @@ pub(crate) struct Found {
     mime: Arc<Mime>,
     modified: SystemTime,
     is_settled: bool,
+    opened: Instant,
+    /// When the disk was last asked whether it is still the same, in microseconds after it was opened.
+    looked_us: AtomicU64,
 }
 
 /// Where a file's content is.
@@ -75,6 +79,8 @@ impl Found {
             content: Content::Disk(Arc::new(fd)),
             mime: Arc::clone(mime),
             modified,
+            opened: Instant::now(),
+            looked_us: AtomicU64::new(0),
             is_settled: now
                 .duration_since(changed)
                 .is_ok_and(|age| age > STRONG_AFTER),
@@ -92,6 +98,20 @@ impl Found {
     /// Whether it is not older than another file, in whole seconds: some copies keep no more of a time.
     pub(crate) fn is_as_new_as(&self, other: &Self) -> bool {
         date::seconds(self.modified) >= date::seconds(other.modified)
+    }
+
+    /// Whether the disk was asked about it no longer ago than that.
+    pub(crate) fn was_looked_at(&self, now: Instant, within: Duration) -> bool {
+        let since = now.saturating_duration_since(self.opened);
+        let looked = Duration::from_micros(self.looked_us.load(Ordering::Relaxed));
+        since.saturating_sub(looked) < within
+    }
+
+    /// The disk has said that it is still the same.
+    pub(crate) fn looked_at(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.opened).as_micros();
+        self.looked_us
+            .store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Whether it was found for the same settings. A cache is shared by trees with different types and rules; none

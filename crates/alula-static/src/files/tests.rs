@@ -1,6 +1,7 @@
 //! Real files, real requests: what goes in is a request line's worth, what comes out a status, fields and content.
 
 use super::*;
+use crate::finder::LOOK_COUNTS_FOR;
 use alula_config::site::{
     EtagChange, EtagParts, ExtensionSettings, FileSettings, HandlerChoice, Switched,
 };
@@ -102,6 +103,11 @@ impl Site {
     }
 
     fn send(&self, ask: Ask<'_>) -> Got {
+        // What was seen of the disk before counts no more.
+        let start = std::time::Instant::now();
+        while start.elapsed() <= LOOK_COUNTS_FOR {
+            std::hint::spin_loop();
+        }
         run(async {
             let mut request = self.request(ask);
             // What the server does with a lead.
