@@ -5,8 +5,11 @@
 
 use crate::route::{Route, RouteId};
 use parking_lot::RwLock;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::fmt::Write;
+use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many combinations are kept.
 const COMBINATIONS_MAX: usize = 16_384;
@@ -63,10 +66,29 @@ pub(crate) enum Entry {
     NeedsFile,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cache {
     entries: RwLock<FxHashMap<Box<[u32]>, Entry>>,
-    routes: RwLock<Vec<Arc<Route>>>,
+    routes: RwLock<Routes>,
+    /// So many combinations are kept.
+    entries_max: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Routes {
+    all: Vec<Arc<Route>>,
+    /// By a hash of what `Debug` says of them: equal routes are found there and are compared in full.
+    alike: FxHashMap<u64, Vec<usize>>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            entries: RwLock::default(),
+            routes: RwLock::default(),
+            entries_max: AtomicUsize::new(COMBINATIONS_MAX),
+        }
+    }
 }
 
 impl Cache {
@@ -76,28 +98,51 @@ impl Cache {
 
     pub(crate) fn insert(&self, key: &Key, entry: &Entry) {
         let mut entries = self.entries.write();
-        if entries.len() < COMBINATIONS_MAX {
+        if entries.len() < self.entries_max.load(Ordering::Relaxed) {
             entries.insert(key.as_slice().into(), entry.clone());
         }
     }
 
+    /// Makes room for all that a configuration foresees; requests have [`COMBINATIONS_MAX`] more.
+    pub(crate) fn foresee(&self, combinations: usize) {
+        let max = COMBINATIONS_MAX + combinations;
+        self.entries_max.store(max, Ordering::Relaxed);
+    }
+
     /// The route equal to this one, or this one with the next id.
     pub(crate) fn intern(&self, mut route: Route) -> Arc<Route> {
+        route.id = RouteId(0);
+        let mut text = Text(FxHasher::default());
+        // A hasher takes any text.
+        let _ = write!(text, "{route:?}");
+        let hash = text.0.finish();
         let mut routes = self.routes.write();
-        let known = routes.iter().find(|known| {
+        for &index in routes.alike.get(&hash).into_iter().flatten() {
+            let known = &routes.all[index];
             route.id = known.id;
-            ***known == route
-        });
-        if let Some(known) = known {
-            return known.clone();
+            if **known == route {
+                return known.clone();
+            }
         }
-        route.id = RouteId(routes.len());
+        let index = routes.all.len();
+        route.id = RouteId(index);
         let route = Arc::new(route);
-        routes.push(route.clone());
+        routes.all.push(route.clone());
+        routes.alike.entry(hash).or_default().push(index);
         route
     }
 
     pub(crate) fn routes(&self) -> Vec<Arc<Route>> {
-        self.routes.read().clone()
+        self.routes.read().all.clone()
+    }
+}
+
+/// Hashes what is written.
+struct Text(FxHasher);
+
+impl std::fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
     }
 }

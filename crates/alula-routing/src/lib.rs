@@ -14,6 +14,7 @@ mod htaccess;
 mod mapping;
 mod redirect;
 mod route;
+mod section_index;
 mod sections;
 mod substitution;
 mod table;

@@ -8,9 +8,11 @@
 //!
 //! Later ones win. That is why `<Location>` beats `<Directory>`, and why `<Location "/media">` must stand after `<Location "/">`.
 
+use crate::section_index::PathIndex;
 use alula_config::site::{DirectorySettings, Section, SectionPattern};
 use alula_config::{glob, regex_bytes};
 use regex::bytes::Regex;
+use std::sync::Arc;
 
 /// A section ready to be matched.
 #[derive(Debug)]
@@ -39,17 +41,23 @@ enum Matcher {
 }
 
 /// All sections of a server, the main server's included, in the order they apply.
-#[derive(Debug, Default)]
+///
+/// Those of the main server are compiled once and shared by all virtual hosts.
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Sections {
-    all: Vec<Compiled>,
+    all: Vec<Arc<Compiled>>,
     directories: Vec<usize>,
     files: Vec<usize>,
     locations: Vec<usize>,
+    /// Of `directories` and `locations`, where there are many.
+    directory_index: Option<PathIndex>,
+    location_index: Option<PathIndex>,
 }
 
 impl Sections {
-    pub(crate) fn new<'s>(sections: impl Iterator<Item = &'s Section>) -> Self {
-        let mut compiled = Self::default();
+    /// Sections in file order, after those of the main server.
+    pub(crate) fn new(inherited: Option<&Self>, sections: &[Section]) -> Self {
+        let mut compiled = inherited.cloned().unwrap_or_default();
         for section in sections {
             let index = compiled.add(section);
             match &section.pattern {
@@ -63,16 +71,19 @@ impl Sections {
         compiled
             .directories
             .sort_by_key(|&index| all[index].matcher.rank());
+        let plain = |index: &usize| all[*index].matcher.plain();
+        compiled.directory_index = PathIndex::new(compiled.directories.iter().map(plain));
+        compiled.location_index = PathIndex::new(compiled.locations.iter().map(plain));
         compiled
     }
 
     fn add(&mut self, section: &Section) -> usize {
         let files = section.files.iter().map(|inner| self.add(inner)).collect();
-        self.all.push(Compiled {
+        self.all.push(Arc::new(Compiled {
             settings: section.settings.clone(),
             matcher: Matcher::new(&section.pattern),
             files,
-        });
+        }));
         self.all.len() - 1
     }
 
@@ -106,9 +117,34 @@ impl Sections {
 
     /// Calls `hit` for each `<Location>` that fits a path whose slashes are merged.
     pub(crate) fn locations(&self, path: &[u8], mut hit: impl FnMut(usize)) {
-        for &index in &self.locations {
-            if self.all[index].matcher.fits(path) {
-                hit(index);
+        self.fitting(
+            &self.locations,
+            self.location_index.as_ref(),
+            path,
+            &mut hit,
+        );
+    }
+
+    /// Calls `hit` for each section of a list that fits a path.
+    fn fitting(
+        &self,
+        list: &[usize],
+        by_path: Option<&PathIndex>,
+        path: &[u8],
+        hit: &mut dyn FnMut(usize),
+    ) {
+        let fits = |index: usize| self.all[index].matcher.fits(path);
+        match by_path {
+            None => list
+                .iter()
+                .copied()
+                .filter(|&index| fits(index))
+                .for_each(hit),
+            Some(by_path) => {
+                let places = by_path.places(path, |place| fits(list[place]));
+                places
+                    .into_iter()
+                    .for_each(|place| hit(list[place as usize]));
             }
         }
     }
@@ -116,25 +152,17 @@ impl Sections {
     /// Calls `hit` for each `<Directory>` and then each `<Files>` that fits a file path.
     pub(crate) fn file(&self, path: &[u8], mut hit: impl FnMut(usize)) {
         let name = path.rsplit(|&c| c == b'/').next().unwrap_or_default();
-        for &index in &self.directories {
-            if self.all[index].matcher.fits(path) {
-                hit(index);
-            }
-        }
+        let mut nested = Vec::new();
+        let by_path = self.directory_index.as_ref();
+        self.fitting(&self.directories, by_path, path, &mut |index| {
+            hit(index);
+            nested.extend_from_slice(&self.all[index].files);
+        });
         // A directory has no base name.
         if name.is_empty() {
             return;
         }
-        let nested = self
-            .directories
-            .iter()
-            .filter(|&&index| !self.all[index].files.is_empty());
-        let nested = nested.filter(|&&index| self.all[index].matcher.fits(path));
-        for &index in self
-            .files
-            .iter()
-            .chain(nested.flat_map(|&index| &self.all[index].files))
-        {
+        for &index in self.files.iter().chain(&nested) {
             if self.all[index].matcher.fits(name) {
                 hit(index);
             }
@@ -176,6 +204,14 @@ impl Matcher {
             Self::BelowGlob(_, depth) => (false, *depth),
             Self::Regex(regex) => (true, regex.as_str().matches('/').count()),
             Self::Glob { .. } | Self::Equal(_) | Self::Never => (true, 0),
+        }
+    }
+
+    /// The path, if that is all there is to it.
+    fn plain(&self) -> Option<&[u8]> {
+        match self {
+            Self::Below(path) => Some(path),
+            _ => None,
         }
     }
 

@@ -39,18 +39,34 @@ pub struct RouteTable {
 #[derive(Debug)]
 struct Server {
     /// In force outside sections.
-    settings: DirectorySettings,
-    sections: Sections,
+    settings: Arc<DirectorySettings>,
+    sections: Arc<Sections>,
     redirects: Redirects,
     mappings: Mappings,
 }
 
+/// What virtual hosts have from the main server, once for all of them.
+struct Shared {
+    settings: Arc<DirectorySettings>,
+    sections: Arc<Sections>,
+}
+
+impl Shared {
+    fn new(main: &VirtualHost) -> Self {
+        Self {
+            settings: Arc::new(main.settings.clone()),
+            sections: Arc::new(Sections::new(None, &main.sections)),
+        }
+    }
+}
+
 impl RouteTable {
-    /// Compiles a site, and makes the routes that its `Location`s and aliases lead to.
+    /// Compiles a site, and makes the routes that its `Location`s and aliases lead to where there are applications to load.
     pub fn new(site: &Site) -> Self {
+        let main = Shared::new(&site.main_server);
         let servers: Vec<Server> = site
             .servers()
-            .map(|server| Server::new(site, server))
+            .map(|server| Server::new(site, &main, server))
             .collect();
         let mut opened = servers.iter();
         let table = Self {
@@ -60,6 +76,14 @@ impl RouteTable {
             cache: Cache::default(),
             chains: Chains::default(),
         };
+        if site.interpreters.is_empty() {
+            return table;
+        }
+        let paths = |server| foreseen_paths(site, server).count();
+        // A path makes up to two combinations.
+        table
+            .cache
+            .foresee(2 * site.servers().map(paths).sum::<usize>());
         for (id, server) in site.servers().enumerate() {
             for path in foreseen_paths(site, server) {
                 table.find(VirtualHostId(id), path.as_bytes());
@@ -294,14 +318,20 @@ struct Named<'k> {
 }
 
 impl Server {
-    fn new(site: &Site, server: &VirtualHost) -> Self {
-        let inherited = match server.origin {
-            Some(_) => site.main_server.sections.as_slice(),
-            None => &[],
+    fn new(site: &Site, main: &Shared, server: &VirtualHost) -> Self {
+        let settings = match server.settings == *main.settings {
+            true => main.settings.clone(),
+            false => Arc::new(server.settings.clone()),
+        };
+        let sections = match server.origin {
+            Some(_) if !server.sections.is_empty() => {
+                Arc::new(Sections::new(Some(&main.sections), &server.sections))
+            }
+            _ => main.sections.clone(),
         };
         Self {
-            settings: server.settings.clone(),
-            sections: Sections::new(inherited.iter().chain(&server.sections)),
+            settings,
+            sections,
             redirects: Redirects::new(&server.redirects),
             mappings: Mappings::new(site, server),
         }
@@ -309,7 +339,7 @@ impl Server {
 
     /// The settings outside sections with those of sections laid over, in order.
     fn overlaid(&self, sections: &[u32]) -> DirectorySettings {
-        let mut settings = self.settings.clone();
+        let mut settings = DirectorySettings::clone(&self.settings);
         for &index in sections {
             settings.overlay(&self.sections.get(index as usize).settings);
         }
@@ -324,7 +354,7 @@ impl Server {
         file: Option<&[u8]>,
         locations: &[u32],
     ) -> DirectorySettings {
-        let mut settings = self.settings.clone();
+        let mut settings = DirectorySettings::clone(&self.settings);
         let mut files = htaccess.iter().peekable();
         for &index in sections {
             let depth = self.sections.depth(index as usize);

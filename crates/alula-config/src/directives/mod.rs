@@ -41,6 +41,9 @@ mod ssl;
 mod walk;
 mod wsgi;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 pub(crate) use args::{Args, Problem};
 pub(crate) use log_format::{parse as parse_log_format, predefined as predefined_log_format};
 pub use reference::reference_page;
@@ -236,7 +239,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static Entry> {
-    all().find(|entry| entry.name.eq_ignore_ascii_case(name))
+    /// By name in lower case: a configuration may have tens of thousands of lines.
+    static BY_NAME: LazyLock<HashMap<String, &'static Entry>> = LazyLock::new(|| {
+        all()
+            .map(|entry| (entry.name.to_ascii_lowercase(), entry))
+            .collect()
+    });
+    BY_NAME.get(&name.to_ascii_lowercase()).copied()
 }
 
 pub(crate) fn find_section(name: &str) -> Option<&'static SectionEntry> {

@@ -26,8 +26,11 @@ pub(super) fn find(servers: &[VirtualHost], listeners: &[Listener]) -> Vec<Use> 
         }
         let finder = Finder::new(index, server, &servers[0]);
         finder.server_level(&mut uses);
-        for section in &finder.sections {
-            finder.section(section, finder.in_force(&section.pattern), &mut uses);
+        // What is in force in a section takes a look at all others, which a large site without Python can do without.
+        if finder.mentions_python() {
+            for section in &finder.sections {
+                finder.section(section, finder.in_force(&section.pattern), &mut uses);
+            }
         }
         finder.scripts(&server.url_map, &mut uses);
     }
@@ -66,6 +69,12 @@ impl<'a> Finder<'a> {
             server,
             sections: inherited.iter().chain(&server.sections).collect(),
         }
+    }
+
+    /// Whether anything outside or inside sections leads to Python.
+    fn mentions_python(&self) -> bool {
+        self.server.settings.leads_to_python()
+            || self.sections.iter().any(|section| mentions_python(section))
     }
 
     fn scripts(&self, url_map: &[UrlMapping], uses: &mut Vec<Use>) {
@@ -137,6 +146,10 @@ impl<'a> Finder<'a> {
             }
         }
     }
+}
+
+fn mentions_python(section: &Section) -> bool {
+    section.settings.leads_to_python() || section.files.iter().any(mentions_python)
 }
 
 fn covers(outer: &SectionPattern, inner: &SectionPattern) -> bool {
