@@ -1,7 +1,8 @@
 //! Apache `httpd.conf` text to a validated [`Site`].
 //!
 //! Text to lines and words (`syntax`), to the lines that take part (`preprocess`), to directives, each one table entry
-//! (`directives`), to what they mean ([`site`]). The network is never touched; files are read through [`Files`].
+//! (`directives`), to what they mean ([`site`]). Files, and the addresses of hosts that `<VirtualHost>` names, are
+//! asked for through [`Files`]; nothing else outside is touched.
 #![forbid(unsafe_code)]
 
 mod diagnostic;

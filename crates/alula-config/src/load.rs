@@ -8,6 +8,7 @@ use crate::syntax::span::Sources;
 use crate::{Diagnostic, Site, site};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// What to load and how.
@@ -81,6 +82,8 @@ pub trait Files {
     fn is_dir(&self, path: &Path) -> bool;
     /// Whether a path exists.
     fn exists(&self, path: &Path) -> bool;
+    /// The addresses of a host, for `<VirtualHost name>` and `Listen name:80`. Nothing else is looked up.
+    fn addresses(&self, host: &str) -> Vec<IpAddr>;
 }
 
 /// Reads a configuration from disk. On failure every error is reported, with the warnings among them.
@@ -134,6 +137,7 @@ fn draft<'a>(
         requests_max: None,
         max_request_workers: None,
         isolation: crate::site::Isolation::default(),
+        graceful_timeout: None,
         servers: vec![ServerDraft::new(None)],
         python_paths: Vec::new(),
         imports: Vec::new(),
@@ -200,6 +204,7 @@ pub fn load_htaccess(
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFiles {
     entries: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    hosts: Vec<(String, IpAddr)>,
 }
 
 impl MemoryFiles {
@@ -208,6 +213,12 @@ impl MemoryFiles {
         let path = path.into();
         self = self.directory(path.parent().unwrap_or(Path::new("/")));
         self.entries.insert(path, Some(content.into()));
+        self
+    }
+
+    /// Adds an address of a host.
+    pub fn host(mut self, name: impl Into<String>, address: IpAddr) -> Self {
+        self.hosts.push((name.into(), address));
         self
     }
 
@@ -251,6 +262,11 @@ impl Files for MemoryFiles {
     fn exists(&self, path: &Path) -> bool {
         self.get(path).is_some()
     }
+
+    fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        let known = self.hosts.iter().filter(|(name, _)| name == host);
+        known.map(|(_, address)| *address).collect()
+    }
 }
 
 /// The real file system.
@@ -274,5 +290,12 @@ impl Files for Disk {
 
     fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        let found = (host, 0).to_socket_addrs().into_iter().flatten();
+        let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+        addresses.dedup();
+        addresses
     }
 }

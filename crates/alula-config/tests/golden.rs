@@ -4,7 +4,8 @@
 //! the divider holds what is said about the configuration and every value of the site that differs from an empty configuration's (for a
 //! virtual host: from the main server's).
 //!
-//! Lines that start with `--- ` set the scene: `--- file /path` starts another file, `--- dir /path` makes a directory,
+//! Lines that start with `--- ` set the scene: `--- file /path` starts another file, `--- dir /path` makes a directory, `--- host name address` gives a host
+//! an address,
 //! `--- option strict` and `--- option env NAME=value`, `--- option define NAME=value` set options.
 
 use alula_config::{Diagnostic, LoadOptions, Loaded, MemoryFiles, load_with};
@@ -91,6 +92,9 @@ fn load_text(input: &str) -> Result<Loaded, Vec<Diagnostic>> {
                 name = (*path).to_owned();
             }
             ["dir", path] => files = files.directory(path),
+            ["host", name, address] => {
+                files = files.host(*name, address.parse().expect("an address"));
+            }
             ["option", "strict"] => options.strict = true,
             ["option", "env", pair] => {
                 let (name, value) = pair.split_once('=').expect("NAME=value");

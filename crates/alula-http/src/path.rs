@@ -75,6 +75,34 @@ pub fn decode(target: &Bytes) -> Result<Target, PathError> {
     decode_absolute(target)
 }
 
+/// The same for a target that has been decoded once, leaving `%2F` as it is (`AllowEncodedSlashes NoDecode`).
+pub fn keep_encoded_slashes(target: &Bytes, decoded: &mut Target) -> Result<(), PathError> {
+    let start = decoded.authority.as_ref().map_or(0, |authority| {
+        let scheme_end = memchr(b':', target).unwrap_or(0);
+        scheme_end + "://".len() + authority.len()
+    });
+    let rest = target.get(start..).unwrap_or_default();
+    let raw = &rest[..memchr(b'?', rest).unwrap_or(rest.len())];
+    let mut marked = Vec::with_capacity(raw.len() + 8);
+    let mut at = 0;
+    // `%2F` becomes `%252F`, of which decoding makes `%2F` again.
+    while let Some(escape) = memchr(b'%', &raw[at..]) {
+        let escape = at + escape;
+        marked.extend_from_slice(&raw[at..=escape]);
+        if raw[escape + 1..]
+            .get(..2)
+            .is_some_and(|digits| digits.eq_ignore_ascii_case(b"2f"))
+        {
+            marked.extend_from_slice(b"25");
+        }
+        at = escape + 1;
+    }
+    marked.extend_from_slice(&raw[at..]);
+    let plain = percent_decode(&marked, &mut false)?;
+    decoded.path = Bytes::from(remove_dot_segments(&plain)?);
+    Ok(())
+}
+
 /// `a//b///c` to `a/b/c`: borrowed when there is nothing to merge.
 ///
 /// httpd does this before it matches `<Location>` and maps files (`MergeSlashes`, on by default).
@@ -222,6 +250,21 @@ fn remove_dot_segments(path: &[u8]) -> Result<Vec<u8>, PathError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encoded_slashes_can_stay() {
+        let check = |target: &'static str, expected: &str| {
+            let target = Bytes::from_static(target.as_bytes());
+            let mut decoded = decode(&target).expect("a good target");
+            assert!(decoded.has_encoded_slash);
+            keep_encoded_slashes(&target, &mut decoded).expect("still good");
+            assert_eq!(decoded.path, expected, "{target:?}");
+        };
+        check("/a%2Fb%20c", "/a%2Fb c");
+        check("/a%2f..%2Fb?q=%2F", "/a%2f..%2Fb");
+        check("http://x/%2F%2541", "/%2F%41");
+        check("/%25%2F", "/%%2F");
+    }
 
     fn parts(target: &str) -> Result<(Bytes, Option<Bytes>, bool), PathError> {
         let decoded = decode(&Bytes::copy_from_slice(target.as_bytes()))?;

@@ -8,7 +8,7 @@ use alula_routing::site;
 use std::time::Duration;
 
 /// A head must be complete within this time, or within `Timeout` where that is shorter
-/// (`RequestReadTimeout header=20-40`).
+/// (`RequestReadTimeout header=20-40`), unless `RequestReadTimeout` says else.
 const HEAD_TIMEOUT_MAX: Duration = Duration::from_secs(40);
 
 /// A TLS handshake must be complete within this time, or within `Timeout` where that is shorter.
@@ -23,6 +23,7 @@ pub(crate) struct Timeouts {
     silence_ms: u64,
     head_ms: u64,
     opening_ms: u64,
+    content_ms: u64,
     keep_alive_ms: u64,
 }
 
@@ -31,8 +32,11 @@ impl Timeouts {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             silence_ms: ms(settings.timeout),
-            head_ms: ms(settings.timeout.min(HEAD_TIMEOUT_MAX)),
             opening_ms: ms(settings.timeout.min(OPENING_TIMEOUT_MAX)),
+            head_ms: ms(settings
+                .head_timeout
+                .unwrap_or(settings.timeout.min(HEAD_TIMEOUT_MAX))),
+            content_ms: ms(settings.content_timeout.unwrap_or(settings.timeout)),
             keep_alive_ms: ms(settings.keep_alive_timeout),
         }
     }
@@ -75,7 +79,7 @@ impl Timeouts {
                 Phase::Idle if elapsed_ms > self.idle_ms(connection, draining) => Order::Close,
                 Phase::Opening if elapsed_ms > self.opening_ms => Order::Close,
                 Phase::Head if elapsed_ms > self.head_ms => Order::HeadTimeout,
-                Phase::Content if elapsed_ms > self.silence_ms => Order::ContentTimeout,
+                Phase::Content if elapsed_ms > self.content_ms => Order::ContentTimeout,
                 _ => Order::None,
             }
         };

@@ -19,6 +19,7 @@ use crate::server::Observer;
 use crate::strict::{self, Framing};
 use crate::targets::Targets;
 use crate::tls::{Misdirected, Tls};
+use alula_http::path::{self, PathError, Target};
 use alula_http::{
     Answer, Body, BodyMode, FilePart, Handler, Leading, Listing, OwnPage, Request, Response,
     Scheme, status_response,
@@ -66,6 +67,8 @@ pub struct HostSettings {
     pub server_name: String,
     /// Timeouts and limits.
     pub connection: site::Connection,
+    /// `AllowEncodedSlashes`.
+    pub encoded_slashes: site::EncodedSlashes,
     /// `CustomLog`s.
     pub access_logs: Vec<site::AccessLog>,
     /// What events about its requests happen in, where its error log is not the main server's.
@@ -81,6 +84,7 @@ impl From<&site::VirtualHost> for HostSettings {
         Self {
             server_name: host.server_name.clone().unwrap_or_default(),
             connection: host.connection.clone(),
+            encoded_slashes: host.encoded_slashes,
             access_logs: host.access_logs.clone(),
             log: None,
             tls: host.tls.clone(),
@@ -293,6 +297,19 @@ impl Pipeline {
         (!failed).then_some((response, found))
     }
 
+    /// Takes a target apart, as far as `AllowEncodedSlashes` lets.
+    fn decode(
+        &self,
+        target: &str,
+        slashes: site::EncodedSlashes,
+    ) -> Result<(Bytes, Target), PathError> {
+        let (target, mut decoded) = self.targets.decode(target)?;
+        if decoded.has_encoded_slash && slashes == site::EncodedSlashes::Keep {
+            path::keep_encoded_slashes(&target, &mut decoded)?;
+        }
+        Ok((target, decoded))
+    }
+
     async fn answer(
         &self,
         request: http::Request<Incoming>,
@@ -347,7 +364,8 @@ impl Pipeline {
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let (target, decoded) = match self.targets.decode(target) {
+        let slashes = self.hosts[host.0].encoded_slashes;
+        let (target, decoded) = match self.decode(target, slashes) {
             Ok(found) => found,
             Err(error) => {
                 tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "{error}");
@@ -383,7 +401,8 @@ impl Pipeline {
         if route.has_error_page {
             *kept = Some(head.clone());
         }
-        if decoded.has_encoded_slash && (found.file.is_some() || found.redirect.is_some()) {
+        let leads_to_files = found.file.is_some() || found.redirect.is_some();
+        if decoded.has_encoded_slash && slashes == site::EncodedSlashes::Off && leads_to_files {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
         let method = head.method.clone();

@@ -44,7 +44,7 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<(Plan, Vec<Strin
             .map(|listener| listener.address)
             .collect(),
         run_as: RunAs::find(site.user.as_deref(), site.group.as_deref())?,
-        graceful_timeout: None,
+        graceful_timeout: site.processes.graceful_timeout,
         groups: groups(site, overrides),
     };
     Ok((plan, warnings))

@@ -14,6 +14,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "How long to wait for the other side while a request or response is under way. Units: `ms`, `s`, `mi`, `h`.",
     },
     Entry {
+        name: "RequestReadTimeout", args: Arity::at_least(1), syntax: "[header=seconds[-max][,MinRate=bytes]] [body=seconds[-max][,MinRate=bytes]]",
+        contexts: Contexts::SERVERS, default: "header=20-40,MinRate=500 body=20,MinRate=500", apply: Apply::Run(request_read_timeout),
+        doc: "How long a request may take to arrive: all of its head within the larger number of `header`, and no silence in its content longer \
+              than the first number of `body`. Rates are not counted. 0 leaves it to `Timeout`.",
+    },
+    Entry {
         name: "KeepAlive", args: Arity::exactly(1), syntax: "On | Off", contexts: Contexts::SERVERS,
         default: "On", apply: Apply::Run(keep_alive),
         doc: "Whether a connection may carry more than one request.",
@@ -56,6 +62,55 @@ fn timeout(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
         return Err(Problem::at(args.first(), "must be more than 0"));
     }
     scope.server().connection.timeout = Some(timeout);
+    Ok(())
+}
+
+fn request_read_timeout(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    for word in args.words {
+        let hint = "header=20-40,MinRate=500 body=20,MinRate=500";
+        let wrong = |message: String| Problem::at(word, message).hint(hint);
+        let Some((what, times)) = word.text.split_once('=') else {
+            return Err(wrong(format!(
+                "{:?} is not header= or body= with a time",
+                word.text
+            )));
+        };
+        let (times, rate) = match times.split_once(',') {
+            Some((times, rate)) => (times, Some(rate)),
+            None => (times, None),
+        };
+        if let Some(rate) = rate {
+            let bytes = rate
+                .get(..8)
+                .filter(|name| name.eq_ignore_ascii_case("MinRate="));
+            let bytes = bytes.and_then(|_| rate[8..].parse::<u32>().ok());
+            bytes.ok_or_else(|| wrong(format!("{rate:?} is not MinRate= with a number")))?;
+        }
+        let seconds = |text: &str| {
+            let seconds = text.parse().ok().map(Duration::from_secs);
+            let seconds = seconds.filter(|seconds| *seconds <= TIMEOUT_MAX);
+            seconds.ok_or_else(|| wrong(format!("{text:?} is not a number of seconds")))
+        };
+        let (first, most) = match times.split_once('-') {
+            Some((first, most)) => (seconds(first)?, Some(seconds(most)?)),
+            None => (seconds(times)?, None),
+        };
+        let connection = &mut scope.server().connection;
+        match what.to_ascii_lowercase().as_str() {
+            // A minimum rate without a maximum is no deadline.
+            "header" => {
+                let deadline = most.or(rate.is_none().then_some(first));
+                connection.head_timeout = deadline.filter(|time| !time.is_zero());
+            }
+            "body" => connection.content_timeout = Some(first).filter(|time| !time.is_zero()),
+            "handshake" => {}
+            _ => {
+                return Err(wrong(format!(
+                    "{what:?} is neither header, body nor handshake"
+                )));
+            }
+        }
+    }
     Ok(())
 }
 

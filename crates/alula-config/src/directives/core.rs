@@ -1,6 +1,8 @@
 //! The server itself: names, addresses, roots, identity.
 
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
+use crate::load::Files;
+use crate::site::EncodedSlashes;
 use crate::syntax::lexer::Word;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -73,11 +75,56 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "A footer on pages made by the server.",
     },
     Entry {
+        name: "AllowEncodedSlashes", args: Arity::exactly(1), syntax: "On | Off | NoDecode", contexts: Contexts::SERVERS,
+        default: "Off", apply: Apply::Run(allow_encoded_slashes),
+        doc: "What becomes of `%2F` in a path: with `Off` there is no file of such a name (404), with `On` it is a slash like others, with `NoDecode` \
+              it stays `%2F`. To applications in a `<Location>` it is a slash also with `Off`.",
+    },
+    Entry {
+        name: "HttpProtocolOptions", args: Arity::between(1, 3), syntax: "Strict LenientMethods Require1.0", contexts: Contexts::SERVERS,
+        default: "Strict LenientMethods", apply: Apply::Run(http_protocol_options),
+        doc: "How HTTP is read: strictly, any method is for the handler to judge, and HTTP/0.9 is not spoken.",
+    },
+    Entry {
+        name: "Port", args: Arity::ANY, syntax: "number", contexts: Contexts::SERVER,
+        default: "", apply: Apply::Run(port),
+        doc: "Refused: `Listen` has taken its place since Apache 2.0.",
+    },
+    Entry {
         name: "Mutex", args: Arity::at_least(1), syntax: "mechanism [name ...]", contexts: Contexts::SERVER,
         default: "", apply: Apply::Ignored("workers need no such lock"),
         doc: "How httpd's processes lock one another out.",
     },
 ];
+
+fn allow_encoded_slashes(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let slashes = match args.text().to_ascii_lowercase().as_str() {
+        "off" => EncodedSlashes::Off,
+        "on" => EncodedSlashes::Decode,
+        "nodecode" => EncodedSlashes::Keep,
+        _ => return Err(Problem::at(args.first(), "must be On, Off or NoDecode")),
+    };
+    scope.server().encoded_slashes = Some(slashes);
+    Ok(())
+}
+
+fn http_protocol_options(_: &mut Scope, args: &Args) -> Result<(), Problem> {
+    for word in args.words {
+        match word.text.to_ascii_lowercase().as_str() {
+            "strict" | "lenientmethods" | "require1.0" | "allow0.9" => {}
+            "unsafe" | "registeredmethods" => return Err(Problem::not_yet(word)),
+            _ => {
+                let message = format!("{:?} is no option of HttpProtocolOptions", word.text);
+                return Err(Problem::at(word, message).hint("Strict LenientMethods Require1.0"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn port(_: &mut Scope, _: &Args) -> Result<(), Problem> {
+    Err(Problem::new("was replaced by Listen in Apache 2.0").hint("Listen 80"))
+}
 
 fn server_root(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     let root = scope.draft.server_root.clone();
@@ -140,7 +187,7 @@ fn listen(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     {
         return Err(Problem::not_yet(protocol));
     }
-    let address = listen_address(word)?;
+    let address = listen_address(scope.draft.files, word)?;
     let earlier = scope
         .draft
         .listeners
@@ -155,7 +202,7 @@ fn listen(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
-fn listen_address(word: &Word) -> Result<SocketAddr, Problem> {
+fn listen_address(files: &dyn Files, word: &Word) -> Result<SocketAddr, Problem> {
     let text = &word.text;
     let (host, port) = text.rsplit_once(':').unwrap_or(("*", text));
     let wrong = |fact: &str| Err(Problem::at(word, format!("{text:?} {fact}")));
@@ -175,11 +222,15 @@ fn listen_address(word: &Word) -> Result<SocketAddr, Problem> {
         None if host.eq_ignore_ascii_case("localhost") => Ipv4Addr::LOCALHOST.into(),
         None => match host.parse::<Ipv4Addr>() {
             Ok(ip) => ip.into(),
-            Err(_) => {
+            Err(_) if host.contains(':') => {
                 return wrong(
                     "does not start with an IP address (an IPv6 address stands in brackets)",
                 );
             }
+            Err(_) => match files.addresses(host).first() {
+                Some(ip) => *ip,
+                None => return wrong("begins with a host name that has no address"),
+            },
         },
     };
     Ok(SocketAddr::new(ip, port))

@@ -20,6 +20,27 @@ const HINTS: &[(&str, &str)] = &[
         "there is one group of processes; leave the line out",
     ),
     ("WSGIPythonHome", "write PythonHome with the same directory"),
+    ("AuthDigestProvider", "AuthType Basic, over TLS"),
+    (
+        "AuthDBMUserFile",
+        "AuthUserFile with a file that htpasswd writes",
+    ),
+    ("AuthDBMGroupFile", "AuthGroupFile with a text file"),
+    (
+        "AuthFormProvider",
+        "AuthType Basic, or the application's own login",
+    ),
+    ("Session", "applications have sessions of their own"),
+    (
+        "ScriptAlias",
+        "CGI programs are not run; WSGIScriptAlias runs a Python application",
+    ),
+    ("ScriptAliasMatch", "CGI programs are not run"),
+    ("php_flag", "PHP is not run"),
+    ("php_value", "PHP is not run"),
+    ("php_admin_flag", "PHP is not run"),
+    ("php_admin_value", "PHP is not run"),
+    ("DAV", "DAV requests are not answered"),
     ("WSGIPythonPath", "PythonPath \"['/path'] + sys.path\""),
 ];
 
@@ -60,6 +81,16 @@ pub(super) fn is_section(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_has_one_entry() {
+        let mut names: Vec<_> = super::super::all()
+            .map(|entry| entry.name.to_lowercase())
+            .collect();
+        names.sort();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
 
     #[test]
     fn a_name_is_on_one_list_only() {

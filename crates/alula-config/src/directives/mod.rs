@@ -241,9 +241,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
 pub(crate) fn find(name: &str) -> Option<&'static Entry> {
     /// By name in lower case: a configuration may have tens of thousands of lines.
     static BY_NAME: LazyLock<HashMap<String, &'static Entry>> = LazyLock::new(|| {
-        all()
-            .map(|entry| (entry.name.to_ascii_lowercase(), entry))
-            .collect()
+        let mut entries = HashMap::new();
+        for entry in all() {
+            entries
+                .entry(entry.name.to_ascii_lowercase())
+                .or_insert(entry);
+        }
+        entries
     });
     BY_NAME.get(&name.to_ascii_lowercase()).copied()
 }

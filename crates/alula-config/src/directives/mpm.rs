@@ -3,6 +3,7 @@
 //! The number of workers is fixed: there are no spare servers to keep.
 
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
+use std::time::Duration;
 
 /// More threads than this in one process only wait for one another.
 const THREADS_MAX: u64 = 1024;
@@ -41,6 +42,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         default: "0", apply: Apply::Run(max_connections_per_child),
         doc: "The old name of `MaxConnectionsPerChild`.",
     },
+    Entry {
+        name: "GracefulShutdownTimeout", args: Arity::exactly(1), syntax: "seconds", contexts: Contexts::SERVER,
+        default: "0", apply: Apply::Run(graceful_shutdown_timeout),
+        doc: "How long a worker may take to finish what it has begun, after a graceful stop or restart; 0 means as long as it takes.",
+    },
     spare("MinSpareServers"),
     spare("MaxSpareServers"),
     spare("MinSpareThreads"),
@@ -61,6 +67,12 @@ const fn spare(name: &'static str) -> Entry {
         ),
         doc: "Bounds of httpd's changing number of processes and threads.",
     }
+}
+
+fn graceful_shutdown_timeout(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let timeout = args.duration(Duration::from_secs(24 * 3600))?;
+    scope.draft.graceful_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+    Ok(())
 }
 
 fn start_servers(scope: &mut Scope, args: &Args) -> Result<(), Problem> {

@@ -203,15 +203,15 @@ pub(super) fn open_virtual_host(scope: &mut Scope, args: &Args) {
         match address(&word.text) {
             Address::Known(address) => server.addresses.push(address),
             Address::Name(name, port) => {
-                let message = format!(
-                    "<VirtualHost>: the host name {name:?} is not looked up, it counts as \"*\""
-                );
-                scope.warn(
-                    word.span,
-                    message,
-                    Some("write * or an IP address; ServerName holds the name"),
-                );
-                server.addresses.push(VirtualHostAddress { ip: None, port });
+                let found = scope.draft.files.addresses(&name);
+                if found.is_empty() {
+                    let message =
+                        format!("<VirtualHost>: the host {name:?} has no address, it is ignored");
+                    let hint = "write * or an IP address; ServerName holds the name";
+                    scope.warn(word.span, message, Some(hint));
+                }
+                let address = |ip| VirtualHostAddress { ip: Some(ip), port };
+                server.addresses.extend(found.into_iter().map(address));
             }
             Address::Wrong(fact) => {
                 let message = format!("<VirtualHost>: {:?} {fact}", word.text);

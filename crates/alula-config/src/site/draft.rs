@@ -1,8 +1,7 @@
 //! A site while it is being read: what was written, before servers inherit and defaults apply.
 
 use super::{
-    ClientCertificate, Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Http2,
-    Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange, LogTarget, Protocol,
+ClientCertificate, Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange, LogTarget, Protocol, EncodedSlashes,
     PythonPathLine, Redirect, Section, SectionPattern, UrlMapping, VirtualHostAddress,
 };
 use crate::diagnostic::{Diagnostic, Severity};
@@ -30,6 +29,7 @@ pub(crate) struct Draft<'a> {
     pub requests_max: Option<u64>,
     pub max_request_workers: Option<u32>,
     pub isolation: Isolation,
+    pub graceful_timeout: Option<Duration>,
     /// The main server, then the virtual hosts.
     pub servers: Vec<ServerDraft>,
     /// In file order.
@@ -69,6 +69,7 @@ pub(crate) struct ServerDraft {
     /// `LogFormat`s by nickname; the empty nickname is the default format.
     pub formats: BTreeMap<String, LogFormat>,
     pub document_root: Option<PathBuf>,
+    pub encoded_slashes: Option<EncodedSlashes>,
     pub server_admin: Option<String>,
     pub redirects: Vec<Redirect>,
     pub url_map: Vec<UrlMapping>,
@@ -90,6 +91,8 @@ pub(crate) struct AccessLogDraft {
 #[derive(Clone, Default)]
 pub(crate) struct ConnectionDraft {
     pub timeout: Option<Duration>,
+    pub head_timeout: Option<Duration>,
+    pub content_timeout: Option<Duration>,
     pub keep_alive: Option<bool>,
     pub keep_alive_timeout: Option<Duration>,
     pub keep_alive_requests_max: Option<u32>,
@@ -148,6 +151,8 @@ impl ConnectionDraft {
         let http2 = &inherited.http2;
         Connection {
             timeout: self.timeout.unwrap_or(inherited.timeout),
+            head_timeout: self.head_timeout.or(inherited.head_timeout),
+            content_timeout: self.content_timeout.or(inherited.content_timeout),
             keep_alive: self.keep_alive.unwrap_or(inherited.keep_alive),
             keep_alive_timeout: self
                 .keep_alive_timeout

@@ -30,6 +30,7 @@ pub(crate) fn finish(draft: &mut Draft) -> Site {
         threads: draft.threads.unwrap_or(THREADS_DEFAULT),
         requests_max: draft.requests_max.unwrap_or(0),
         max_request_workers: draft.max_request_workers,
+        graceful_timeout: draft.graceful_timeout,
     };
     let uses = uses::find(&built, &listeners);
     let interpreters = interpreters::interpreters(draft, uses, &processes);
@@ -150,6 +151,10 @@ fn virtual_host(
             .document_root
             .clone()
             .or_else(|| inherited?.document_root.clone()),
+        encoded_slashes: server
+            .encoded_slashes
+            .or_else(|| inherited.map(|main| main.encoded_slashes))
+            .unwrap_or_default(),
         server_admin: server
             .server_admin
             .clone()

@@ -59,7 +59,9 @@ pub use settings::{
     HandlerName, OptionsChange, PythonSettings,
 };
 pub use tls::{ClientCertificate, ClientCertificates, Http2, NamedFile, Protocol, Tls, TlsOptions};
-pub use virtual_host::{Connection, MappingTarget, UrlMapping, VirtualHost, VirtualHostAddress};
+pub use virtual_host::{
+    Connection, EncodedSlashes, MappingTarget, UrlMapping, VirtualHost, VirtualHostAddress,
+};
 
 pub(crate) use finish::finish;
 
@@ -68,6 +70,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The whole validated configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,6 +119,8 @@ pub struct Processes {
     pub requests_max: u64,
     /// `MaxRequestWorkers` (`MaxClients`): requests answered at the same time, all workers together.
     pub max_request_workers: Option<u32>,
+    /// `GracefulShutdownTimeout`: how long a worker may take to finish what it has. `None` = for ever.
+    pub graceful_timeout: Option<Duration>,
 }
 
 /// The file and line something was written on.

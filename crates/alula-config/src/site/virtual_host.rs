@@ -41,6 +41,8 @@ pub struct VirtualHost {
     pub access_logs: Vec<AccessLog>,
     /// `DocumentRoot`.
     pub document_root: Option<PathBuf>,
+    /// `AllowEncodedSlashes`.
+    pub encoded_slashes: EncodedSlashes,
     /// `ServerAdmin`.
     pub server_admin: Option<String>,
     /// `Redirect` and its kin in the order to try, before everything else: its own before the main server's.
@@ -81,11 +83,27 @@ impl std::fmt::Display for VirtualHostAddress {
     }
 }
 
+/// `AllowEncodedSlashes`: what becomes of `%2F` in a path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EncodedSlashes {
+    /// Nothing has such a path: 404.
+    #[default]
+    Off,
+    /// It is a slash like others.
+    Decode,
+    /// It stays as it is written.
+    Keep,
+}
+
 /// Timeouts and limits of connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// `Timeout`: longest silence while a message is under way.
     pub timeout: Duration,
+    /// `RequestReadTimeout header=`: how long a head may take; `None`: `Timeout`, and 40 seconds at most.
+    pub head_timeout: Option<Duration>,
+    /// `RequestReadTimeout body=`: longest silence while content is read; `None`: `Timeout`.
+    pub content_timeout: Option<Duration>,
     /// `KeepAlive`.
     pub keep_alive: bool,
     /// `KeepAliveTimeout`: longest silence between two requests.
@@ -108,6 +126,8 @@ impl Default for Connection {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(60),
+            head_timeout: None,
+            content_timeout: None,
             keep_alive: true,
             keep_alive_timeout: Duration::from_secs(5),
             keep_alive_requests_max: 1000,
