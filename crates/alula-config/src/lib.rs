@@ -13,9 +13,16 @@ mod pattern;
 mod preprocess;
 pub mod site;
 mod syntax;
+mod written;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use directives::reference_page;
 pub use load::{Files, LoadOptions, Loaded, MemoryFiles, load, load_htaccess, load_with};
 pub use pattern::regex_bytes;
 pub use site::Site;
+pub use written::Written;
+
+/// The modules whose work Alula does, as `<IfModule>` finds them, without `_module`.
+pub fn built_in_modules() -> &'static [&'static str] {
+    preprocess::modules::BUILT_IN
+}

@@ -5,7 +5,7 @@ use crate::preprocess::preprocess;
 use crate::site::draft::{Draft, ServerDraft};
 use crate::site::{DirectorySettings, Origin, OverrideSettings, Section, SectionPattern};
 use crate::syntax::span::Sources;
-use crate::{Diagnostic, Site, site};
+use crate::{Diagnostic, Site, Written, site};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -28,6 +28,8 @@ pub struct LoadOptions {
     pub strict: bool,
     /// Whether `DocumentRoot`s must exist; `-T` switches it off.
     pub check_document_roots: bool,
+    /// Whether to keep every directive for [`Loaded::written`].
+    pub keep_written: bool,
     /// The process environment, for `${}` and `PassEnv`.
     pub environment: BTreeMap<String, String>,
 }
@@ -46,6 +48,7 @@ impl LoadOptions {
             after: Vec::new(),
             strict: false,
             check_document_roots: true,
+            keep_written: false,
             environment,
         }
     }
@@ -70,6 +73,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Every file read, in reading order: what to watch.
     pub files: Vec<PathBuf>,
+    /// Every directive that took effect, in file order; nothing unless asked for.
+    pub written: Vec<Written>,
 }
 
 /// Where configuration files come from: the disk, or memory in tests.
@@ -111,6 +116,7 @@ pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec
         site,
         warnings: draft.diagnostics,
         files: draft.sources.paths(),
+        written: draft.written,
     })
 }
 
@@ -138,6 +144,7 @@ fn draft<'a>(
         max_request_workers: None,
         isolation: crate::site::Isolation::default(),
         graceful_timeout: None,
+        written: Vec::new(),
         servers: vec![ServerDraft::new(None)],
         python_paths: Vec::new(),
         imports: Vec::new(),

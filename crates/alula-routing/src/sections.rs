@@ -9,7 +9,7 @@
 //! Later ones win. That is why `<Location>` beats `<Directory>`, and why `<Location "/media">` must stand after `<Location "/">`.
 
 use crate::section_index::PathIndex;
-use alula_config::site::{DirectorySettings, Section, SectionPattern};
+use alula_config::site::{DirectorySettings, Origin, Section, SectionPattern};
 use alula_config::{glob, regex_bytes};
 use regex::bytes::Regex;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub settings: DirectorySettings,
+    /// The line it begins with, and where that stands.
+    pub heading: (String, Origin),
     matcher: Matcher,
     /// `<Files>` inside a `<Directory>`.
     files: Vec<usize>,
@@ -81,6 +83,7 @@ impl Sections {
         let files = section.files.iter().map(|inner| self.add(inner)).collect();
         self.all.push(Arc::new(Compiled {
             settings: section.settings.clone(),
+            heading: (section.pattern.heading(), section.origin.clone()),
             matcher: Matcher::new(&section.pattern),
             files,
         }));

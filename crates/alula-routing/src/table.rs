@@ -18,7 +18,7 @@ use crate::sections::Sections;
 use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
 use alula_config::site::{
-    DirectorySettings, HandlerChoice, MappingTarget, SectionPattern, VirtualHost,
+    DirectorySettings, HandlerChoice, MappingTarget, Origin, SectionPattern, VirtualHost,
 };
 use alula_http::path::merge_slashes;
 use std::net::SocketAddr;
@@ -227,6 +227,28 @@ impl RouteTable {
             route,
             file: Some(file),
         }
+    }
+
+    /// The sections that apply to a path, in their order: the line each begins with, and where it stands. To be shown, not to
+    /// be asked for each request.
+    pub fn sections(&self, host: VirtualHostId, path: &[u8]) -> Vec<(String, Origin)> {
+        let server = &self.servers[host.0.min(self.servers.len() - 1)];
+        let merged = merge_slashes(path);
+        let found = self.find(host, path);
+        let mut fitting = Vec::new();
+        let script = server.script(server.mappings.find(&merged));
+        let file = found
+            .file
+            .as_ref()
+            .map(|file| file.as_os_str().as_encoded_bytes());
+        if let Some(file) = script.or(file) {
+            server.sections.file(file, |index| fitting.push(index));
+        }
+        server
+            .sections
+            .locations(&merged, |index| fitting.push(index));
+        let heading = |index: usize| server.sections.get(index).heading.clone();
+        fitting.into_iter().map(heading).collect()
     }
 
     /// Every route made so far, by id. Most are made by [`RouteTable::new`]; a combination of sections nobody

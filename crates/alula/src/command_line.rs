@@ -32,6 +32,20 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a request would meet: virtual host, sections, directives, and who answers
+    Explain {
+        /// A URL, or a path
+        url: String,
+        /// The request's method
+        #[arg(long, default_value = "GET")]
+        method: String,
+        /// A header field of the request, `Name: value`
+        #[arg(long = "header", value_name = "FIELD")]
+        headers: Vec<String>,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop the running server
     Stop {
         /// Let running requests finish
@@ -94,6 +108,15 @@ pub(crate) struct Apache {
     /// Show the virtual hosts
     #[arg(short = 'S')]
     pub(crate) show: bool,
+    /// Show the modules that <IfModule> finds
+    #[arg(short = 'M')]
+    pub(crate) modules: bool,
+    /// Show the modules that need no LoadModule
+    #[arg(short = 'l')]
+    pub(crate) built_in: bool,
+    /// Show all directives
+    #[arg(short = 'L')]
+    pub(crate) directives: bool,
     /// Show the version
     #[arg(short = 'v', long = "version")]
     pub(crate) version: bool,

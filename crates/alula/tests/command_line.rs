@@ -114,6 +114,69 @@ fn the_user_and_the_python_are_checked_too() {
 }
 
 #[test]
+fn a_request_is_explained() {
+    let site = Site::new(
+        "Listen 127.0.0.1:8080\nDocumentRoot /tmp\n<Location />\nSetEnv A b\n</Location>\n<VirtualHost *:8080>\nServerName www.example.com\n\
+         <Directory /tmp>\nRequire all granted\n</Directory>\n<Location /closed>\nRequire all denied\n</Location>\n\
+         Redirect /old http://new/\n</VirtualHost>",
+    );
+    let file = site.file().display().to_string();
+    let (code, stdout, stderr) = site.alula(&["explain", "http://www.example.com:8080/closed/x"]);
+    assert_eq!(code, 0, "{stderr}");
+    let expected = [
+        "GET /closed/x",
+        &format!("virtual host: www.example.com ({file}:10), on 127.0.0.1:8080"),
+        &format!("<Directory \"/tmp\"> ({file}:12)"),
+        &format!("    {file}:13  Require all granted"),
+        &format!("    {file}:8  SetEnv A b"),
+        &format!("    {file}:16  Require all denied"),
+        "answers: the file /tmp/closed/x",
+    ];
+    let mut rest = stdout.as_str();
+    for line in expected {
+        let at = rest
+            .find(line)
+            .unwrap_or_else(|| panic!("{line}\n{stdout}"));
+        rest = &rest[at + line.len()..];
+    }
+    let (_, stdout, _) = site.alula(&[
+        "explain",
+        "--json",
+        "--header",
+        "Host: www.example.com",
+        "/old/y",
+    ]);
+    assert!(stdout.contains("302 Found http://new//y"), "{stdout}");
+    let (code, _, stderr) = site.alula(&["explain", "http://x:9/"]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (1, "alula: nothing listens on port 9\n")
+    );
+}
+
+#[test]
+fn virtual_hosts_are_shown_as_httpd_does() {
+    let site = Site::new(
+        "Listen 127.0.0.1:8080\n<VirtualHost *:8080>\nServerName a\nServerAlias b *.c\n</VirtualHost>\n<VirtualHost *:8080>\nServerName d\n</VirtualHost>",
+    );
+    let file = site.file().display().to_string();
+    let (code, stdout, _) = site.alula(&["-S"]);
+    let expected = format!(
+        "VirtualHost configuration:\n*:8080                 is a NameVirtualHost\n         default server a ({file}:6)\n         \
+         port 8080 namevhost a ({file}:6)\n                 alias b\n                 wild alias *.c\n         \
+         port 8080 namevhost d ({file}:10)\nServerRoot: "
+    );
+    assert!(code == 0 && stdout.starts_with(&expected), "{stdout}");
+    assert!(site.alula(&["-M"]).1.contains(" core_module (static)\n"));
+    assert!(site.alula(&["-L"]).1.contains("### `ServerName`"));
+    assert!(
+        site.alula(&["-t", "-D", "DUMP_INCLUDES"])
+            .1
+            .contains("site.conf\n")
+    );
+}
+
+#[test]
 fn a_daemon_comes_and_goes() {
     let address = free_address();
     let site = Site::new(&format!("Listen {address}"));

@@ -1,9 +1,10 @@
 //! Walks the tree and applies each directive, collecting every error on the way.
 
 use super::{
-    Apply, Args, Entry, Problem, Scope, SectionEntry, SectionKind, authz, htaccess, known, nearest,
-    sections,
+    Apply, Args, Contexts, Entry, Problem, Scope, SectionEntry, SectionKind, authz, htaccess,
+    known, nearest, sections,
 };
+use crate::Written;
 use crate::diagnostic::Severity;
 use crate::syntax::lexer::Word;
 use crate::syntax::parser::{Directive, Node, Section};
@@ -56,12 +57,29 @@ fn apply(scope: &mut Scope, directive: &Directive) {
                 report(scope, entry.name, name.span, &Problem::not_yet(other));
             }
         }
-        Apply::Run(run) => {
-            if let Err(problem) = run(scope, &Args { name, words }) {
-                report(scope, entry.name, name.span, &problem);
-            }
-        }
+        Apply::Run(run) => match run(scope, &Args { name, words }) {
+            Err(problem) => report(scope, entry.name, name.span, &problem),
+            Ok(()) if scope.draft.options.keep_written => keep(scope, entry, name, words),
+            Ok(()) => {}
+        },
     }
+}
+
+fn keep(scope: &mut Scope, entry: &Entry, name: &Word, words: &[Word]) {
+    let mut text = entry.name.to_owned();
+    for word in words {
+        let quote = word.text.is_empty() || word.text.contains([' ', '\t']);
+        let quote = if quote { "\"" } else { "" };
+        text.push_str(&format!(" {quote}{}{quote}", word.text));
+    }
+    let written = Written {
+        text,
+        origin: scope.origin(name.span),
+        server: scope.server,
+        section: scope.sections.last().map(|section| section.origin.clone()),
+        for_requests: entry.contexts.contains(Contexts::LOCATION),
+    };
+    scope.draft.written.push(written);
 }
 
 /// Cuts a trailing `# comment` off where httpd would refuse the line: the how-to's snippets have such comments.

@@ -6,7 +6,7 @@
 mod condition;
 mod include;
 mod macros;
-mod modules;
+pub(crate) mod modules;
 mod variables;
 
 use crate::diagnostic::{Diagnostic, Severity};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 /// What Alula does the work of, as httpd's own build would have it.
-const BUILT_IN: &[&str] = &[
+pub(crate) const BUILT_IN: &[&str] = &[
     "access_compat",
     "alias",
     "auth_basic",

@@ -4,6 +4,7 @@ use super::{
 ClientCertificate, Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange, LogTarget, Protocol, EncodedSlashes,
     PythonPathLine, Redirect, Section, SectionPattern, UrlMapping, VirtualHostAddress,
 };
+use crate::Written;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Files, LoadOptions};
 use crate::syntax::span::{Sources, Span};
@@ -30,6 +31,8 @@ pub(crate) struct Draft<'a> {
     pub max_request_workers: Option<u32>,
     pub isolation: Isolation,
     pub graceful_timeout: Option<Duration>,
+    /// Every directive, when the options ask for it.
+    pub written: Vec<Written>,
     /// The main server, then the virtual hosts.
     pub servers: Vec<ServerDraft>,
     /// In file order.

@@ -58,6 +58,18 @@ impl SectionPattern {
         )
     }
 
+    /// The line a section of this kind begins with.
+    pub fn heading(&self) -> String {
+        match self {
+            Self::Directory(path) | Self::DirectoryGlob(path) => format!("<Directory {path:?}>"),
+            Self::DirectoryMatch(regex) => format!("<DirectoryMatch {regex:?}>"),
+            Self::Files(name) | Self::FilesGlob(name) => format!("<Files {name:?}>"),
+            Self::FilesMatch(regex) => format!("<FilesMatch {regex:?}>"),
+            Self::Location(path) | Self::LocationGlob(path) => format!("<Location {path:?}>"),
+            Self::LocationMatch(regex) => format!("<LocationMatch {regex:?}>"),
+        }
+    }
+
     pub(crate) fn section_name(&self) -> &'static str {
         match self {
             Self::Directory(_) | Self::DirectoryGlob(_) => "in <Directory> context",

@@ -1,6 +1,7 @@
 //! What can be asked of the program. Only here is anything printed.
 
 mod check;
+mod explain;
 mod run;
 mod show;
 mod signal;
@@ -26,6 +27,20 @@ pub(crate) fn dispatch(
     match command {
         Some(Command::Run) => return run::foreground(&source, apache.debug),
         Some(Command::Check { json }) => return check::check(&source, json),
+        Some(Command::Explain {
+            url,
+            method,
+            headers,
+            json,
+        }) => {
+            let question = explain::Question {
+                url,
+                method,
+                headers,
+                json,
+            };
+            return explain::explain(&source, &question);
+        }
         Some(Command::Stop { graceful: false }) => return signal::signal(&source, Action::Stop),
         Some(Command::Stop { graceful: true }) => {
             return signal::signal(&source, Action::GracefulStop);
@@ -42,8 +57,22 @@ pub(crate) fn dispatch(
         show::version(apache.build);
         return Ok(());
     }
-    if apache.show || source.defines("DUMP_VHOSTS") {
+    if apache.show || source.defines("DUMP_VHOSTS") || source.defines("DUMP_RUN_CFG") {
         return show::virtual_hosts(&source);
+    }
+    if apache.modules || source.defines("DUMP_MODULES") {
+        return show::modules(&source);
+    }
+    if apache.built_in {
+        show::built_in();
+        return Ok(());
+    }
+    if apache.directives {
+        show::directives();
+        return Ok(());
+    }
+    if source.defines("DUMP_INCLUDES") {
+        return show::includes(&source);
     }
     if apache.test {
         return check::check(&source, false);

@@ -1,5 +1,7 @@
 //! `-v`, `-V`, `-S`: says what this is and what is configured, in httpd's words.
 
+use alula_config::Site;
+use alula_config::site::{VirtualHost, VirtualHostAddress};
 use anyhow::Result;
 
 use super::answer;
@@ -26,43 +28,114 @@ pub(crate) fn version(build: bool) {
     }
 }
 
+/// `-S`, in httpd's layout.
 pub(crate) fn virtual_hosts(source: &Source) -> Result<()> {
     let site = source::load(&source::load_options(source)?)?.site;
     answer("VirtualHost configuration:");
+    let mut sets: Vec<(VirtualHostAddress, Vec<&VirtualHost>)> = Vec::new();
     for host in &site.virtual_hosts {
-        let addresses = host
-            .addresses
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" ");
-        let name = host.server_name.as_deref().unwrap_or("(no ServerName)");
-        let origin = host
-            .origin
-            .as_ref()
-            .map(|origin| format!(" ({origin})"))
-            .unwrap_or_default();
-        answer(&format!("{addresses:<22} {name}{origin}"));
-        for alias in &host.aliases {
-            answer(&format!("{:22} alias {alias}", ""));
+        for address in &host.addresses {
+            match sets.iter_mut().find(|(known, _)| known == address) {
+                Some((_, hosts)) => hosts.push(host),
+                None => sets.push((*address, vec![host])),
+            }
         }
     }
-    let root = site.server_root.display();
-    answer(&format!(
-        "ServerRoot: \"{root}\"\nPidFile: \"{}\"",
-        site.pid_file.display()
-    ));
-    if let Some(document_root) = &site.main_server.document_root {
-        answer(&format!(
-            "Main DocumentRoot: \"{}\"",
-            document_root.display()
-        ));
+    for (address, hosts) in &sets {
+        match hosts.as_slice() {
+            [host] => {
+                answer(&format!(
+                    "{:<22} {}",
+                    address.to_string(),
+                    named(&site, host)
+                ));
+                aliases(host, 8);
+            }
+            hosts => {
+                answer(&format!("{:<22} is a NameVirtualHost", address.to_string()));
+                answer(&format!(
+                    "{:8} default server {}",
+                    "",
+                    named(&site, hosts[0])
+                ));
+                let port = address
+                    .port
+                    .map_or_else(|| "*".to_owned(), |port| port.to_string());
+                for host in hosts {
+                    answer(&format!(
+                        "{:8} port {port} namevhost {}",
+                        "",
+                        named(&site, host)
+                    ));
+                    aliases(host, 17);
+                }
+            }
+        }
+    }
+    answer(&format!("ServerRoot: \"{}\"", site.server_root.display()));
+    if let Some(root) = &site.main_server.document_root {
+        answer(&format!("Main DocumentRoot: \"{}\"", root.display()));
+    }
+    answer(&format!("Main ErrorLog: {}", site.main_server.error_log));
+    answer(&format!("PidFile: \"{}\"", site.pid_file.display()));
+    if let Some(user) = &site.user {
+        answer(&format!("User: name=\"{user}\""));
+    }
+    if let Some(group) = &site.group {
+        answer(&format!("Group: name=\"{group}\""));
     }
     for listener in &site.listeners {
         answer(&format!("Listen: {}", listener.address));
     }
     for interpreter in &site.interpreters {
         answer(&format!("PythonInterpreter: {}", interpreter.name));
+    }
+    Ok(())
+}
+
+fn named(site: &Site, host: &VirtualHost) -> String {
+    let main = site.main_server.server_name.as_deref();
+    let name = host.server_name.as_deref().or(main).unwrap_or("localhost");
+    let origin = host.origin.as_ref().map(ToString::to_string);
+    format!("{name} ({})", origin.unwrap_or_default())
+}
+
+fn aliases(host: &VirtualHost, indent: usize) {
+    for alias in &host.aliases {
+        let kind = match alias.contains(['*', '?']) {
+            true => "wild alias",
+            false => "alias",
+        };
+        answer(&format!("{:indent$}{kind} {alias}", ""));
+    }
+}
+
+/// `-M`
+pub(crate) fn modules(source: &Source) -> Result<()> {
+    source::load(&source::load_options(source)?)?;
+    built_in();
+    Ok(())
+}
+
+/// `-l`
+pub(crate) fn built_in() {
+    answer("Loaded Modules:");
+    for module in alula_config::built_in_modules() {
+        answer(&format!(" {module}_module (static)"));
+    }
+}
+
+/// `-L`
+pub(crate) fn directives() {
+    answer(alula_config::reference_page().trim_end());
+}
+
+/// `-t -D DUMP_INCLUDES`
+pub(crate) fn includes(source: &Source) -> Result<()> {
+    let loaded = source::load(&source::load_options(source)?)?;
+    answer("Included configuration files:");
+    for file in &loaded.files {
+        answer(&format!("  {}", file.display()));
     }
     Ok(())
 }
