@@ -56,9 +56,12 @@ def test_a_missing_file(tmp_path):
     assert "no.conf" in done.stderr and "panicked" not in done.stderr
 
 
-def test_check_accepts_what_run_would(tmp_path):
-    done = check(tmp_path, LOCATION.format(f"{DJANGO}PythonOption django.root /mysite"), ["check"])
+def test_a_right_configuration_on_a_machine_without_the_project(tmp_path):
+    text = LOCATION.format(f"{DJANGO}PythonOption django.root /mysite")
+    done = check(tmp_path, text, ["-t"])
     assert done.returncode == 0, done.stderr
+    done = check(tmp_path, text, ["check"])
+    assert done.returncode == 2 and "DJANGO_SETTINGS_MODULE mysite.settings: " in done.stderr, done.stderr
 
 
 def test_check_refuses_what_run_would(tmp_path):

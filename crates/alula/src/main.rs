@@ -1,6 +1,7 @@
 //! The program `alula`: reads the command line, hands over to a command, prints what it returns.
 //!
-//! It decides nothing else. A configuration error is exit code 1, as in httpd; a wrong command line is 2.
+//! It decides nothing else. A configuration error is exit code 1, as in httpd; what only this machine lacks is 2, and so
+//! is a wrong command line.
 #![forbid(unsafe_code)]
 
 mod command_line;
@@ -22,7 +23,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             commands::report(&error, startup_log.as_deref());
-            ExitCode::FAILURE
+            match error.is::<commands::NotHere>() {
+                true => ExitCode::from(2),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

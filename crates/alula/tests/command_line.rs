@@ -70,7 +70,7 @@ fn free_address() -> SocketAddr {
 
 #[test]
 fn a_good_configuration_is_ok() {
-    let site = Site::new("Listen 127.0.0.1:8080");
+    let site = Site::new(&format!("Listen {}", free_address()));
     for arguments in [["check"], ["-t"]] {
         let (code, stdout, stderr) = site.alula(&arguments);
         assert_eq!(
@@ -98,19 +98,44 @@ fn a_mistake_is_shown_with_its_place_and_code_1() {
 #[test]
 fn the_user_and_the_python_are_checked_too() {
     let check = |more: &str, expected: &str| {
-        let site = Site::new(&format!("Listen 127.0.0.1:8080\n{more}"));
+        let site = Site::new(&format!("Listen {}\n{more}", free_address()));
         let (code, _, stderr) = site.alula(&["check"]);
-        assert_eq!(code, 1, "{stderr}");
+        assert_eq!(code, 2, "{stderr}");
         assert!(stderr.ends_with(expected), "{stderr}");
     };
     check(
         "User no-such-user",
-        "alula: User: no user \"no-such-user\" on this machine\n",
+        "User: no user \"no-such-user\" on this machine\n",
     );
     check(
         "PythonHome /tmp\n<Location /app>\nSetHandler mod_python\nPythonHandler app\n</Location>",
-        "alula: PythonHome: there is no bin/python3 in \"/tmp\"\n",
+        "PythonHome: there is no bin/python3 in \"/tmp\"\n",
     );
+}
+
+#[test]
+fn what_this_machine_lacks_is_code_2_with_its_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let site = Site::new(&format!(
+        "Listen {address}\nWSGIScriptAlias / /no/such/app.wsgi"
+    ));
+    let (code, _, stderr) = site.alula(&["check"]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(
+        stderr.contains(&format!(
+            "site.conf:5:1: Listen: cannot listen on {address}"
+        )),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("site.conf:6:1: WSGIScriptAlias: cannot read \"/no/such/app.wsgi\""),
+        "{stderr}"
+    );
+    // httpd's own check does not look.
+    assert_eq!(site.alula(&["-t"]).0, 0);
+    let (code, stdout, _) = site.alula(&["check", "--json"]);
+    assert!(code == 2 && stdout.contains("\"line\": 5"), "{stdout}");
 }
 
 #[test]

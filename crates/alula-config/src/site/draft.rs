@@ -1,8 +1,10 @@
 //! A site while it is being read: what was written, before servers inherit and defaults apply.
 
 use super::{
-ClientCertificate, Connection, DirectorySettings, EnvironmentCondition, ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange, LogTarget, Protocol, EncodedSlashes,
-    PythonPathLine, Redirect, Section, SectionPattern, UrlMapping, VirtualHostAddress,
+    ClientCertificate, Connection, DirectorySettings, EncodedSlashes, EnvironmentCondition,
+    ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange,
+    LogTarget, Protocol, PythonPathLine, Redirect, Section, SectionPattern, UrlMapping,
+    VirtualHostAddress,
 };
 use crate::Written;
 use crate::diagnostic::{Diagnostic, Severity};

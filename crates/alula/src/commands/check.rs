@@ -1,37 +1,99 @@
-//! `alula check`, `-t`: says everything there is to say about a configuration without starting anything.
+//! `alula check` and `-t`: what there is to say about a configuration without starting anything.
 //!
-//! More than httpd does: the user and group exist, and there is a Python that will do.
+//! `-t` judges the configuration, as httpd does. `check` goes on to this machine ([`machine`]): what would fail at start, with the
+//! line it comes from. A configuration that is wrong is exit code 1; one that is right, on a machine that is not, is 2.
 
+mod machine;
+
+use alula_config::{Diagnostic, Loaded};
 use alula_process::supervisor;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::{answer, tell};
 use crate::command_line::Source;
 use crate::plan::{self, Overrides};
 use crate::source::{self, ConfigurationError};
 
-pub(crate) fn check(source: &Source, json: bool) -> Result<()> {
-    let options = source::load_options(source)?;
-    if json {
-        let result = alula_config::load(&options);
-        let (Ok(diagnostics) | Err(diagnostics)) = result.as_ref().map(|loaded| &loaded.warnings);
-        answer(&serde_json::to_string_pretty(diagnostics)?);
-        let loaded = result.map_err(|_| anyhow::anyhow!("the configuration cannot be used"))?;
-        return supervise(&loaded.site);
-    }
-    let loaded = alula_config::load(&options).map_err(ConfigurationError)?;
-    if !loaded.warnings.is_empty() {
-        tell(&source::text(&loaded.warnings));
-    }
-    supervise(&loaded.site)?;
+/// The configuration is right, and this machine or an application is not.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotHere(String);
+
+/// `-t`
+pub(crate) fn test(source: &Source) -> Result<()> {
+    let loaded = load(source)?;
+    let (_, warnings) = plan::plan(&loaded.site, Overrides::default())?;
+    warnings
+        .iter()
+        .for_each(|warning| tell(&format!("warning: {warning}")));
     tell("Syntax OK");
     Ok(())
 }
 
-fn supervise(site: &alula_config::Site) -> Result<()> {
-    let (plan, warnings) = plan::plan(site, Overrides::default())?;
-    for warning in warnings {
-        tell(&format!("warning: {warning}"));
+/// `alula check`
+pub(crate) fn check(source: &Source, json: bool) -> Result<()> {
+    if json {
+        return check_json(source);
     }
-    Ok(supervisor::check(&plan)?)
+    let loaded = load(source)?;
+    let problems = problems(&loaded);
+    if problems.is_empty() {
+        tell("Syntax OK");
+        return Ok(());
+    }
+    Err(NotHere(source::text(&problems)).into())
+}
+
+fn load(source: &Source) -> Result<Loaded> {
+    let options = source::load_options(source)?;
+    let loaded = alula_config::load(&options).map_err(ConfigurationError)?;
+    if !loaded.warnings.is_empty() {
+        tell(&source::text(&loaded.warnings));
+    }
+    Ok(loaded)
+}
+
+fn check_json(source: &Source) -> Result<()> {
+    let options = source::load_options(source)?;
+    let result = alula_config::load(&options);
+    let (mut diagnostics, problems) = match &result {
+        Ok(loaded) => (loaded.warnings.clone(), problems(loaded)),
+        Err(diagnostics) => (diagnostics.clone(), Vec::new()),
+    };
+    let count = problems.len();
+    diagnostics.extend(problems);
+    answer(&serde_json::to_string_pretty(&diagnostics)?);
+    match (result, count) {
+        (Err(_), _) => Err(anyhow!("the configuration cannot be used")),
+        (Ok(_), 0) => Ok(()),
+        (Ok(_), _) => {
+            Err(NotHere("alula: this machine or an application is not ready".into()).into())
+        }
+    }
+}
+
+/// What would fail at start.
+fn problems(loaded: &Loaded) -> Vec<Diagnostic> {
+    let plain = |message: String| machine::problem(message, None);
+    let mut problems = Vec::new();
+    match plan::plan(&loaded.site, Overrides::default()) {
+        Ok((plan, warnings)) => {
+            warnings
+                .iter()
+                .for_each(|warning| tell(&format!("warning: {warning}")));
+            problems.extend(
+                supervisor::check(&plan)
+                    .err()
+                    .map(|error| plain(error.to_string())),
+            );
+        }
+        Err(error) => problems.push(plain(format!("{error:#}"))),
+    }
+    let has_python = problems.is_empty();
+    problems.extend(machine::addresses(&loaded.site));
+    problems.extend(machine::files(&loaded.site));
+    if has_python {
+        problems.extend(machine::applications(&loaded.site));
+    }
+    problems
 }

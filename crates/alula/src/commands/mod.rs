@@ -16,6 +16,8 @@ use crate::command_line::{Action, Command, CommandLine};
 use crate::front;
 use crate::source::ConfigurationError;
 
+pub(crate) use check::NotHere;
+
 /// Does what the command line says.
 pub(crate) fn dispatch(
     CommandLine {
@@ -75,7 +77,7 @@ pub(crate) fn dispatch(
         return show::includes(&source);
     }
     if apache.test {
-        return check::check(&source, false);
+        return check::test(&source);
     }
     match apache.action.unwrap_or(Action::Start) {
         Action::Start => run::start(&source, apache.debug),
@@ -88,6 +90,7 @@ pub(crate) fn report(error: &anyhow::Error, startup_log: Option<&Path>) {
     // Diagnostics name their file and line and need no more.
     let text = match error.downcast_ref::<ConfigurationError>() {
         Some(diagnostics) => diagnostics.to_string(),
+        None if error.is::<NotHere>() => error.to_string(),
         None => format!("alula: {error:#}"),
     };
     let written = startup_log.map(|path| append(path, &text));
