@@ -1,4 +1,4 @@
-"""`examples/django/httpd.conf` with the example project, as `cargo xtask demo` puts them together."""
+"""The examples' configurations with their sites: Django's as `cargo xtask demo` puts them together."""
 import re
 import shutil
 import subprocess
@@ -59,3 +59,29 @@ def test_signing_the_book_with_a_file(demo, host, prefix):
 def test_an_address_outside_the_mount_is_not_djangos(demo):
     with demo.new_client(host=f"localhost:{demo.port}") as client:
         assert client.get("/mysite2/").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def guestbook(tmp_path_factory, venv):
+    folder = tmp_path_factory.mktemp("guestbook")
+    example = venvs.ROOT / "examples/mod_python"
+    shutil.copytree(example / "site", folder / "site", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "logs").mkdir()
+    server = Server(folder, "", venv=venv)
+    text = (example / "httpd.conf").read_text().replace("/path/to/venv", str(venv.path))
+    server.config.write_text(text.replace("/path/to", str(folder)).replace("8000", str(server.port)))
+    server.error_log = folder / "logs/error.log"
+    yield server.start()
+    server.stop()
+
+
+def test_the_guestbook(guestbook):
+    with guestbook.new_client(follow_redirects=True) as client:
+        assert "Nobody has signed yet" in client.get("/guestbook").text, guestbook.report()
+        page = client.post("/guestbook/sign", data={"name": "Zoë <b>", "text": "日本語"})
+        assert page.url.path == "/guestbook"
+        assert "<b>Zoë &lt;b&gt;</b>: 日本語" in page.text
+        assert client.get("/guestbook/empty").status_code == 401
+        assert client.get("/guestbook/_book").status_code == 403
+        assert "日本語" in client.get("/guestbook").text
+        assert "Nobody" in client.get("/guestbook/empty", auth=("owner", "change me")).text

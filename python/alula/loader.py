@@ -7,7 +7,6 @@ import hashlib
 import importlib
 import importlib.machinery
 import importlib.util
-import os
 import sys
 
 
@@ -38,15 +37,19 @@ def wsgi_object(module_name, callable_name):
 
 
 def handler(module_name, object_name):
-    """`PythonHandler module[::object]`."""
+    """`PythonHandler module`, for a handler the engine speaks to in its own way: Django's, WSGI's."""
     module = importlib.import_module(module_name)
     protocol = getattr(module, "ALULA_PROTOCOL", None)
     if protocol is None:
-        raise ImportError(
-            f"PythonHandler {module_name}: {os.path.basename(getattr(module, '__file__', '') or module_name)} is a plain "
-            "mod_python handler; this version of Alula runs django.core.handlers.modpython and alula.handlers.wsgi"
-        )
+        raise ImportError(f"PythonHandler {module_name} is not one of Alula's own handlers")
     target = module
     for part in object_name.split("."):
         target = getattr(target, part)
     return protocol, target()
+
+
+def mod_python(settings):
+    """`PythonHandler module[::object] ...`: mod_python handlers, with what the configuration says about them as JSON."""
+    from alula.mod_python import chain
+
+    return "mod_python", chain.load(settings)

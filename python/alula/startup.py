@@ -21,14 +21,22 @@ from . import importer, streams
 STARTED = time.time()
 
 
-def prepare(paths, directories, imports, settings):
+#: For mod_python handlers: the interpreter's name, and what the configuration says about each virtual host, as JSON.
+interpreter = "main_interpreter"
+servers = "[]"
+
+
+def prepare(paths, directories, imports, settings, name, hosts):
     """Readies the interpreter.
 
     `paths`: (expression, where it was written) of each `PythonPath`, in file order.
     `directories`: the `<Directory>`s in which a handler stands without a `PythonPath`; they come first, as in mod_python.
     `imports`: (module or file, function or None, where) of each `PythonImport`.
     `settings`: `DJANGO_SETTINGS_MODULE`, or None.
+    `name`, `hosts`: what `interpreter` and `servers` become.
     """
+    global interpreter, servers
+    interpreter, servers = name, hosts
     # Ctrl-C in a terminal reaches every process of the group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdout = sys.__stdout__ = streams.LogStream("<stdout>")

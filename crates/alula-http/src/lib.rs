@@ -18,4 +18,6 @@ pub use body::{Body, BodyError, BodyStream, FilePart};
 pub use handler::{
     Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
 };
-pub use request::{OwnPage, Peer, Reason, Request, Response, Scheme, TlsSession, status_response};
+pub use request::{
+    Onward, OwnPage, Peer, Reason, Request, Response, Scheme, TlsSession, status_response,
+};

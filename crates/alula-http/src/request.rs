@@ -154,6 +154,16 @@ pub fn status_response(status: StatusCode) -> Response {
 #[derive(Debug, Clone, Copy)]
 pub struct OwnPage;
 
+/// Where a request goes on, as an extension of a [`Response`]: a handler has not answered it. The response's fields come with
+/// whatever answer it gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Onward {
+    /// To whoever would have answered without the handler (mod_python's `DECLINED`).
+    Declined,
+    /// To another path and query, as if they had been asked for (httpd's internal redirect).
+    To(Bytes),
+}
+
 /// A reason phrase that is not the registered one, as an extension of a [`Response`] (RFC 9112 section 4).
 #[derive(Debug, Clone)]
 pub struct Reason(pub Bytes);

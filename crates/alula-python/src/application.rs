@@ -4,7 +4,7 @@
 
 use crate::dispatch::{Dispatcher, Job};
 use crate::environ::{PathText, RouteSettings, Template, Words};
-use crate::{django, failure, wsgi};
+use crate::{django, failure, mod_python, wsgi};
 use alula_http::{Answer, Begun, BodyMode, Handler, Request, Response, status_response};
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -39,12 +39,20 @@ pub enum ApplicationSpec {
         /// The object after `::`; its directive's default otherwise.
         object: String,
     },
+    /// mod_python handlers, called in turn.
+    ModPython {
+        /// Their names as written, for log lines.
+        names: String,
+        /// What the configuration says about them, as JSON for `alula.mod_python.chain`.
+        settings: String,
+    },
 }
 
 #[derive(Clone, Copy)]
 enum Protocol {
     Wsgi,
     Django,
+    ModPython,
 }
 
 /// A loaded application, or the traceback of the attempt.
@@ -103,6 +111,7 @@ impl ApplicationSpec {
                 format!("WSGI application {module}:{callable}")
             }
             Self::Handler { module, object } => format!("PythonHandler {module}::{object}"),
+            Self::ModPython { names, .. } => format!("PythonHandler {names}"),
         }
     }
 }
@@ -119,10 +128,14 @@ fn load(py: Python<'_>, spec: &ApplicationSpec) -> PyResult<(Protocol, Py<PyAny>
         ApplicationSpec::Handler { module, object } => {
             loader.call_method1("handler", (module, object))?
         }
+        ApplicationSpec::ModPython { settings, .. } => {
+            loader.call_method1("mod_python", (settings,))?
+        }
     }
     .extract()?;
     match protocol.as_str() {
         "django" => Ok((Protocol::Django, callable)),
+        "mod_python" => Ok((Protocol::ModPython, callable)),
         _ => Ok((Protocol::Wsgi, callable)),
     }
 }
@@ -247,6 +260,9 @@ impl Job {
             }
             Ok((Protocol::Django, handler)) => {
                 django::run(py, call, handler.bind(py), self.request, self.reply);
+            }
+            Ok((Protocol::ModPython, chain)) => {
+                mod_python::run(py, call, chain.bind(py), self.request, self.reply);
             }
             Err(traceback) => {
                 self.reply

@@ -153,7 +153,7 @@ impl Exchange {
         }
     }
 
-    /// Something went wrong: `response` if nothing has left yet, else the client sees a truncated answer.
+    /// Sends `response` in place of the answer, if nothing of that has left yet; else the client sees a truncated answer.
     pub(crate) fn fail(&mut self, response: Response) {
         if let Some(reply) = self.reply.take() {
             self.head = None;

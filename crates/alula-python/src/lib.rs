@@ -12,6 +12,7 @@ mod exchange;
 mod failure;
 mod fields;
 mod input;
+mod mod_python;
 mod module;
 mod spool;
 mod text;

@@ -14,6 +14,17 @@ fn log_line(text: &str) {
     tracing::error!(target: "python", "{text}");
 }
 
+/// Writes a line to the error log at one of syslog's levels, as `apache.log_error` names them.
+#[pyfunction]
+fn log_at(level: u8, text: &str) {
+    match level & 7 {
+        0..=3 => tracing::error!(target: "python", "{text}"),
+        4 => tracing::warn!(target: "python", "{text}"),
+        5 | 6 => tracing::info!(target: "python", "{text}"),
+        _ => tracing::debug!(target: "python", "{text}"),
+    }
+}
+
 /// Writes a note of Alula's own Python code to the error log.
 #[pyfunction]
 fn log_note(text: &str) {
@@ -45,8 +56,10 @@ pub(crate) fn end_line(py: Python<'_>) {
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(log_line, module)?)?;
     module.add_function(wrap_pyfunction!(log_note, module)?)?;
+    module.add_function(wrap_pyfunction!(log_at, module)?)?;
     module.add_function(wrap_pyfunction!(note_unended_line, module)?)?;
     module.add_class::<crate::wsgi::FileWrapper>()?;
     module.add_class::<crate::input::Input>()?;
+    module.add_class::<crate::mod_python::Output>()?;
     Ok(())
 }

@@ -4,8 +4,8 @@ use crate::headers::HeaderChanges;
 use crate::mapping::{Mapped, Mappings};
 use crate::redirect::Redirects;
 use crate::route::{
-    Access, Action, Basic, FilesRoute, PythonRoute, Route, RouteId, TlsVariables, VirtualHostId,
-    WsgiRoute,
+    Access, Action, Basic, FilesRoute, MOD_PYTHON_WSGI, PythonRoute, Route, RouteId, TlsVariables,
+    VirtualHostId, WsgiRoute,
 };
 use alula_config::site::{
     AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, HandlerChoice,
@@ -62,6 +62,8 @@ pub(crate) fn route(
         default_charset: default_charset(settings),
         log_level: settings.log_level.clone(),
         environment: environment.into(),
+        // The table makes it, and numbers it.
+        when_declined: None,
     }
 }
 
@@ -182,12 +184,31 @@ fn fixed_directory(template: &str) -> &str {
 fn python(settings: &DirectorySettings, list: &HandlerList, mappings: &Mappings) -> PythonRoute {
     let interpreter = mappings.interpreters.find(settings, list.in_main_server);
     let options = settings.python.options();
-    let root = options.iter().find(|(key, _)| key == "django.root");
+    let option = |name: &str| {
+        let found = options.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let location = list.location.as_deref().map(|at| at.trim_end_matches('/'));
+    let root = match list.handlers.first() {
+        // Its application's root is the <Location> unless it is named.
+        Some(first) if first.module == MOD_PYTHON_WSGI => {
+            option("mod_python.wsgi.base_uri").or(location.map(str::to_owned))
+        }
+        _ => option("django.root"),
+    };
     PythonRoute {
         handlers: list.handlers.clone(),
         debug: settings.python.debug == Some(true),
-        django_root: root.map(|(_, root)| root.clone()),
+        django_root: root,
         location: list.location.clone(),
+        directory: list.directory.clone(),
+        auto_reload: settings.python.auto_reload == Some(true),
+        path: settings
+            .python
+            .path
+            .as_ref()
+            .map(|line| line.expression.clone()),
+        realm: authentication(settings).and_then(|basic| basic.realm),
         interpreter: interpreter.to_owned(),
         options,
     }

@@ -72,6 +72,8 @@ pub struct Route {
     pub default_charset: Option<String>,
     /// `LogLevel` in the sections.
     pub log_level: Option<LogLevelChange>,
+    /// Who answers when a mod_python handler declines: whoever would without it.
+    pub when_declined: Option<Arc<Route>>,
 }
 
 /// Which variables of a TLS connection an application sees.
@@ -176,9 +178,41 @@ pub struct PythonRoute {
     pub django_root: Option<String>,
     /// The `<Location>` the handler stands in.
     pub location: Option<String>,
+    /// The `<Directory>` the handler stands in, with a trailing slash.
+    pub directory: Option<String>,
+    /// `PythonAutoReload`.
+    pub auto_reload: bool,
+    /// `PythonPath`, as written.
+    pub path: Option<String>,
+    /// `AuthName`, where `AuthType Basic` is in force.
+    pub realm: Option<String>,
     /// The interpreter it runs in.
     pub interpreter: String,
 }
+
+impl PythonRoute {
+    /// Whether the engine speaks to a Django project or a WSGI application, not to mod_python handlers.
+    pub fn is_framework(&self) -> bool {
+        const FRAMEWORKS: [&str; 3] = [
+            "django.core.handlers.modpython",
+            "alula.handlers.django",
+            "alula.handlers.wsgi",
+        ];
+        let module = self.handlers.first().map(|handler| handler.module.as_str());
+        let names_application = || {
+            let mut keys = self.options.iter().map(|(key, _)| key.as_str());
+            keys.any(|key| matches!(key, "wsgi.application" | "mod_python.wsgi.application"))
+        };
+        match module {
+            Some(MOD_PYTHON_WSGI) => self.handlers.len() == 1 && names_application(),
+            Some(module) => FRAMEWORKS.contains(&module),
+            None => false,
+        }
+    }
+}
+
+/// mod_python's handler for a WSGI application.
+pub(crate) const MOD_PYTHON_WSGI: &str = "mod_python.wsgi";
 
 /// A `WSGIScriptAlias`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -213,8 +213,7 @@ impl RouteTable {
         if matches!(settings.handler, None | Some(HandlerChoice::None)) && by_name.is_some() {
             settings.handler = by_name;
         }
-        let route = compose::route(host, &settings, mapped, &server.mappings);
-        let route = self.cache.intern(route);
+        let route = self.route(host, &settings, mapped);
         Found {
             redirect: route.redirects.find(&merged),
             script_name_len: match &route.action {
@@ -294,8 +293,7 @@ impl RouteTable {
         let in_location =
             compose::python_handlers(&settings).is_some_and(|list| list.location.is_some());
         let entry = if in_location {
-            let route = compose::route(host, &settings, Mapped::Nowhere, &server.mappings);
-            Entry::Route(self.cache.intern(route))
+            Entry::Route(self.route(host, &settings, Mapped::Nowhere))
         } else {
             Entry::NeedsFile
         };
@@ -322,11 +320,29 @@ impl RouteTable {
         }
         let locations = &numbers[1..named.locations];
         let settings = server.overlaid_with(&fitting, htaccess, file, locations);
-        let route = self
-            .cache
-            .intern(compose::route(host, &settings, mapped, &server.mappings));
+        let route = self.route(host, &settings, mapped);
         self.cache.insert(named.key, &Entry::Route(route.clone()));
         route
+    }
+
+    /// The route for a sum of settings; a mod_python handler that declines leaves the request to files.
+    fn route(
+        &self,
+        host: VirtualHostId,
+        settings: &DirectorySettings,
+        mapped: Mapped,
+    ) -> Arc<Route> {
+        let mappings = &self.servers[host.0].mappings;
+        let mut route = compose::route(host, settings, mapped, mappings);
+        if matches!(&route.action, Action::Python(python) if !python.is_framework()) {
+            let files = DirectorySettings {
+                handler: Some(HandlerChoice::Files),
+                ..settings.clone()
+            };
+            let declined = compose::route(host, &files, mapped, mappings);
+            route.when_declined = Some(self.cache.intern(declined));
+        }
+        self.cache.intern(route)
     }
 }
 

@@ -18,6 +18,7 @@ mod http2;
 mod leading;
 mod limits;
 mod named_file;
+mod onward;
 mod opening;
 mod pipeline;
 mod proxy_protocol;

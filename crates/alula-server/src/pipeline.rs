@@ -12,6 +12,7 @@ use crate::error_document;
 use crate::expires;
 use crate::file_sending::{OutgoingFile, SENDFILE_BYTES_MIN, Warm};
 use crate::leading::{Led, Way};
+use crate::onward::Went;
 use crate::redirect;
 use crate::remote_ip::RemoteAddresses;
 use crate::sending::{Outgoing, Sent};
@@ -21,8 +22,8 @@ use crate::targets::Targets;
 use crate::tls::{Misdirected, Tls};
 use alula_http::path::{self, PathError, Target};
 use alula_http::{
-    Answer, Body, BodyMode, FilePart, Handler, Leading, Listing, OwnPage, Request, Response,
-    Scheme, status_response,
+    Answer, Body, BodyMode, FilePart, Handler, Leading, Listing, Onward, OwnPage, Request,
+    Response, Scheme, status_response,
 };
 use alula_routing::{
     Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
@@ -519,7 +520,8 @@ impl Pipeline {
             },
         };
 
-        let listed = matches!(&route.action, Action::Files(files) if files.options.indexes);
+        let listing = route.when_declined.as_ref().unwrap_or(route);
+        let listed = matches!(&listing.action, Action::Files(files) if files.options.indexes);
         let listed = listed.then(|| path.clone());
         let received = route.response_headers.tells_time().then(SystemTime::now);
         let mut headers = head.headers;
@@ -551,7 +553,22 @@ impl Pipeline {
         };
         let send_file = route.send_file.as_deref();
         let again = send_file.map(|settings| (settings, Box::new(without_content(&request))));
+        let onward = &route.when_declined;
+        let onward = onward
+            .as_ref()
+            .map(|declined| (declined, Box::new(without_content(&request))));
         let mut response = handler.handle(request).await;
+        if let Some((declined, request)) = onward
+            && response.extensions().get::<Onward>().is_some()
+        {
+            let went = Went {
+                host,
+                declined,
+                file: found.file.as_deref(),
+                connection,
+            };
+            response = Box::pin(self.go_on(went, response, request)).await;
+        }
         if let Some((settings, request)) = again {
             let sent = self.named_file(host, settings, response, request);
             response = Box::pin(sent).await;
@@ -733,7 +750,7 @@ fn part(body: Body) -> Body {
 }
 
 /// The same request, as far as a file's answer depends on it.
-fn without_content(request: &Request) -> Request {
+pub(crate) fn without_content(request: &Request) -> Request {
     Request {
         method: request.method.clone(),
         version: request.version,
@@ -778,7 +795,7 @@ fn is_own_error(head: &http::response::Parts) -> bool {
 }
 
 /// What access rules look at.
-fn asker<'a>(connection: &Connection, method: &'a str) -> site::Asker<'a> {
+pub(crate) fn asker<'a>(connection: &Connection, method: &'a str) -> site::Asker<'a> {
     site::Asker {
         client: connection.peer.remote.ip(),
         local: connection.peer.local.ip(),

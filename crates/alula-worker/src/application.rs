@@ -17,6 +17,7 @@ pub(crate) struct SiteApplication<'py, 'site> {
     interpreter: Option<&'site Interpreter>,
     specs: Vec<ApplicationSpec>,
     applications: Applications,
+    servers: String,
 }
 
 impl<'py, 'site> SiteApplication<'py, 'site> {
@@ -48,6 +49,7 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
             interpreter,
             specs,
             applications: Applications::default(),
+            servers: assembly::servers(site),
         }
     }
 
@@ -79,6 +81,8 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
                 &interpreter.handler_directories,
                 imports,
                 &interpreter.django_settings,
+                &interpreter.name,
+                &self.servers,
             ),
         )?;
         Ok(())

@@ -1,7 +1,7 @@
 //! From routes to handlers: which application a Python route names, which tree a file route serves.
 
 use alula_config::Site;
-use alula_config::site::{LogLevelChange, VirtualHost};
+use alula_config::site::{LogLevel, LogLevelChange, LogTarget, VirtualHost};
 use alula_http::{Body, FilePart, Handler};
 use alula_process::error_log::ErrorLogs;
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
@@ -19,7 +19,7 @@ const WSGI_OPTIONS: [&str; 2] = ["wsgi.application", "mod_python.wsgi.applicatio
 /// The application that is to be loaded.
 pub(crate) fn application_spec(definition: &PythonDefinition) -> ApplicationSpec {
     match &definition.program {
-        Program::Handler(python) => python_spec(python),
+        Program::Handler(python) => python_spec(definition, python),
         Program::Script(wsgi) => ApplicationSpec::WsgiScript {
             path: wsgi.script.to_string_lossy().into_owned(),
             callable: wsgi.callable.clone(),
@@ -27,7 +27,10 @@ pub(crate) fn application_spec(definition: &PythonDefinition) -> ApplicationSpec
     }
 }
 
-fn python_spec(python: &PythonRoute) -> ApplicationSpec {
+fn python_spec(definition: &PythonDefinition, python: &PythonRoute) -> ApplicationSpec {
+    if !python.is_framework() {
+        return mod_python_spec(definition, python);
+    }
     let handler = &python.handlers[0];
     if handler.module == WSGI_HANDLER || handler.module == "mod_python.wsgi" {
         let named = python
@@ -49,6 +52,78 @@ fn python_spec(python: &PythonRoute) -> ApplicationSpec {
         module: handler.module.clone(),
         object: handler.object.clone(),
     }
+}
+
+fn mod_python_spec(definition: &PythonDefinition, python: &PythonRoute) -> ApplicationSpec {
+    let names: Vec<String> = python
+        .handlers
+        .iter()
+        .map(|handler| format!("{}::{}", handler.module, handler.object))
+        .collect();
+    let settings = serde_json::json!({
+        "host": definition.virtual_host,
+        "handlers": python.handlers,
+        "options": python.options,
+        "environment": definition.environment,
+        "debug": python.debug,
+        "auto_reload": python.auto_reload,
+        "path": python.path,
+        "location": python.location,
+        "directory": python.directory,
+        "realm": python.realm,
+        "interpreter": python.interpreter,
+    });
+    ApplicationSpec::ModPython {
+        names: names.join(" "),
+        settings: settings.to_string(),
+    }
+}
+
+/// What handlers may ask about the server and its virtual hosts (`req.server`, `apache.main_server`), as JSON.
+pub(crate) fn servers(site: &Site) -> String {
+    let servers = site.servers().map(|host| {
+        let level = match host.log_level.default {
+            LogLevel::Emerg => 0,
+            LogLevel::Alert => 1,
+            LogLevel::Crit => 2,
+            LogLevel::Error => 3,
+            LogLevel::Warn => 4,
+            LogLevel::Notice => 5,
+            LogLevel::Info => 6,
+            LogLevel::Debug | LogLevel::Trace(_) => 7,
+        };
+        let error_log = match &host.error_log {
+            LogTarget::File(file) => Some(text(file)),
+            _ => None,
+        };
+        let connection = &host.connection;
+        let python = &host.settings.python;
+        serde_json::json!({
+            "name": host.server_name,
+            "port": host.port.unwrap_or(0),
+            "admin": host.server_admin,
+            "aliases": host.aliases,
+            "document_root": host.document_root.as_deref().map(text),
+            "error_log": error_log,
+            "log_level": level,
+            "is_virtual": host.origin.is_some(),
+            "origin": host.origin.as_ref().map(ToString::to_string),
+            "timeout": connection.timeout.as_secs_f64(),
+            "keep_alive": connection.keep_alive,
+            "keep_alive_timeout": connection.keep_alive_timeout.as_secs_f64(),
+            "keep_alive_max": connection.keep_alive_requests_max,
+            "request_line_bytes_max": connection.request_line_bytes_max,
+            "request_field_bytes_max": connection.request_field_bytes_max,
+            "request_fields_max": connection.request_fields_max,
+            "options": python.options(),
+            "debug": python.debug,
+            "auto_reload": python.auto_reload,
+            "path": python.path.as_ref().map(|line| &line.expression),
+            "interpreter": python.interpreter.as_ref().map(|(name, _)| name),
+            "server_root": text(&site.server_root),
+        })
+    });
+    serde_json::Value::from_iter(servers).to_string()
 }
 
 /// Makes handlers for what a worker's Python runs.

@@ -11,10 +11,12 @@ use crate::syntax::lexer::Word;
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "PythonHandler", args: Arity::at_least(1), syntax: "module[::object] ...", contexts: Contexts::EVERYWHERE,
+        name: "PythonHandler", args: Arity::at_least(1), syntax: "module[::object] ... [| .extension ...]", contexts: Contexts::EVERYWHERE,
         default: "", apply: Apply::Run(python_handler),
         doc: "Who answers where `SetHandler python-program` is in force; the object is `handler` unless named. Several are called in turn \
-              while each returns `OK`. Repeated in one section it adds, in an inner section it replaces.",
+              while each returns `OK`. Repeated in one section it adds, in an inner section it replaces. After `|` come the extensions of \
+              the files these handlers are for: where one fits, the handlers without extensions are not asked. A module may be \
+              named by its file: `/srv/handlers/hello.py`.",
     },
     Entry {
         name: "PythonOption", args: Arity::between(1, 2), syntax: "key [value]", contexts: Contexts::EVERYWHERE,
@@ -65,22 +67,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 fn python_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let mut handlers = Vec::new();
-    for word in args.words {
-        if word.text.starts_with('|') {
-            return Err(Problem::at(
-                word,
-                "extensions after | are known to mod_python, not supported yet",
-            ));
-        }
-        // A quoted argument may hold several names.
-        for name in word.text.split_whitespace() {
-            handlers.push(handler_name(word, name)?);
-        }
-    }
-    if handlers.is_empty() {
-        return Err(Problem::new("names no handler"));
-    }
+    let handlers = handler_names(args)?;
     let (location, directory) = (scope.location(), scope.directory());
     let origin = scope.origin(args.name.span);
     let in_main_server = scope.server == 0;
@@ -99,21 +86,57 @@ fn python_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
+/// `module::object ... | .ext ...`; a quoted argument may hold several of them.
+fn handler_names(args: &Args) -> Result<Vec<HandlerName>, Problem> {
+    let mut handlers = Vec::new();
+    let mut extensions = Vec::new();
+    let mut bar = None;
+    for word in args.words {
+        for mut text in word.text.split_whitespace() {
+            if let Some(rest) = text.strip_prefix('|') {
+                bar = Some(word);
+                text = rest;
+            }
+            if text.is_empty() {
+                continue;
+            }
+            if bar.is_none() {
+                handlers.push(handler_name(word, text)?);
+            } else if text.starts_with('.') {
+                extensions.push(text.to_owned());
+            } else {
+                let message = format!("{text:?} is not an extension");
+                return Err(Problem::at(word, message).hint(format!(".{text}")));
+            }
+        }
+    }
+    if handlers.is_empty() {
+        return Err(Problem::new("names no handler"));
+    }
+    if let Some(word) = bar.filter(|_| extensions.is_empty()) {
+        return Err(Problem::at(word, "no extension follows the |"));
+    }
+    for handler in &mut handlers {
+        handler.extensions.clone_from(&extensions);
+    }
+    Ok(handlers)
+}
+
 fn handler_name(word: &Word, text: &str) -> Result<HandlerName, Problem> {
     let (module, object) = text.split_once("::").unwrap_or((text, "handler"));
-    if module.contains('/') {
-        let message = format!(
-            "{module:?}: a file instead of a module is known to mod_python, not supported yet"
-        );
+    let is_file = module.starts_with('/');
+    if !is_file && module.contains('/') {
+        let message = format!("{module:?}: a module is named by its name, or by its whole path");
         return Err(Problem::at(word, message));
     }
-    if !is_dotted_name(module) || !is_dotted_name(object) {
+    if !(is_file || is_dotted_name(module)) || !is_dotted_name(object) {
         let message = format!("{text:?} is not a module name");
         return Err(Problem::at(word, message).hint("package.module, or package.module::function"));
     }
     Ok(HandlerName {
         module: module.to_owned(),
         object: object.to_owned(),
+        extensions: Vec::new(),
     })
 }
 

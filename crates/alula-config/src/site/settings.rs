@@ -165,8 +165,11 @@ pub struct HandlerList {
 /// `module::object`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HandlerName {
-    /// A dotted module name.
+    /// A dotted module name, or an absolute path.
     pub module: String,
     /// A dotted name in it; `handler` when not written.
     pub object: String,
+    /// The extensions of the files it is for, with their dots. None: any file for which no other handler is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<String>,
 }

@@ -6,7 +6,7 @@ use super::request::{put_headers, read_headers};
 use super::wire::{
     LENGTH_BYTES, Malformed, Rest, begin_message, end_message, put_bytes, put_u16, put_u64,
 };
-use alula_http::{OwnPage, Reason};
+use alula_http::{Onward, OwnPage, Reason};
 use http::StatusCode;
 use http::response::Parts;
 
@@ -22,6 +22,8 @@ pub(super) const PIECE_HEAD_BYTES: usize = LENGTH_BYTES + 1;
 
 const OWN_PAGE: u8 = 1;
 const HAS_REASON: u8 = 1 << 1;
+const DECLINED: u8 = 1 << 2;
+const GOES_ON: u8 = 1 << 3;
 
 const WHOLE: u8 = 0;
 const FILE: u8 = 1;
@@ -50,6 +52,12 @@ pub(super) fn put_head(out: &mut Vec<u8>, head: &Parts, content: Content) {
     if reason.is_some() {
         flags |= HAS_REASON;
     }
+    let onward = head.extensions.get::<Onward>();
+    match onward {
+        None => {}
+        Some(Onward::Declined) => flags |= DECLINED,
+        Some(Onward::To(_)) => flags |= GOES_ON,
+    }
     out.push(flags);
     let (kind, length) = match content {
         Content::Whole(length) => (WHOLE, length),
@@ -61,6 +69,9 @@ pub(super) fn put_head(out: &mut Vec<u8>, head: &Parts, content: Content) {
     put_u64(out, length);
     if let Some(Reason(reason)) = reason {
         put_bytes(out, reason);
+    }
+    if let Some(Onward::To(target)) = onward {
+        put_bytes(out, target);
     }
     put_headers(out, &head.headers);
     end_message(out, start);
@@ -85,6 +96,12 @@ pub(super) fn read_head(mut rest: Rest) -> Result<(Parts, Content), Malformed> {
     }
     if flags & HAS_REASON != 0 {
         head.extensions.insert(Reason(rest.bytes()?));
+    }
+    if flags & DECLINED != 0 {
+        head.extensions.insert(Onward::Declined);
+    }
+    if flags & GOES_ON != 0 {
+        head.extensions.insert(Onward::To(rest.bytes()?));
     }
     head.headers = read_headers(&mut rest)?;
     if !rest.is_empty() {

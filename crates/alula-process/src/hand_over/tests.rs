@@ -8,7 +8,8 @@ use crate::messages::Channel;
 use crate::scoreboard::{Scoreboard, Slot};
 use crate::worker::Door;
 use alula_http::{
-    Answer, Begun, Body, BodyError, Handler, OwnPage, Peer, Reason, Request, Response, Scheme,
+    Answer, Begun, Body, BodyError, Handler, Onward, OwnPage, Peer, Reason, Request, Response,
+    Scheme,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Version};
@@ -164,6 +165,19 @@ fn a_head_arrives_as_it_was() {
         assert_eq!(back_content, content);
         assert!(back.extensions.get::<OwnPage>().is_some());
         assert_eq!(back.extensions.get::<Reason>().unwrap().0, "Gone Fishing");
+    }
+}
+
+#[test]
+fn where_a_request_goes_on_arrives_too() {
+    for onward in [Onward::Declined, Onward::To("/x?y".into())] {
+        let mut sample = Response::new(Body::Empty);
+        sample.extensions_mut().insert(onward.clone());
+        let (head, _) = sample.into_parts();
+        let mut out = Vec::new();
+        put_head(&mut out, &head, response::Content::Whole(0));
+        let (back, _) = read_head(Rest::new(Bytes::from(out).slice(5..))).unwrap();
+        assert_eq!(back.extensions.get::<Onward>(), Some(&onward));
     }
 }
 

@@ -1,0 +1,8 @@
+"""`mod_python.publisher` is `alula.mod_python.publisher`, the same module under its old name."""
+
+import sys
+
+from alula.mod_python.publisher import *  # noqa: F403: for whoever reads this file instead of running it
+from alula.mod_python import publisher  # noqa: I001: after the names above, one of which may be this one
+
+sys.modules[__name__] = publisher

@@ -1,0 +1,8 @@
+"""`mod_python.testhandler` is `alula.mod_python.testhandler`, the same module under its old name."""
+
+import sys
+
+from alula.mod_python.testhandler import *  # noqa: F403: for whoever reads this file instead of running it
+from alula.mod_python import testhandler  # noqa: I001: after the names above, one of which may be this one
+
+sys.modules[__name__] = testhandler
