@@ -150,6 +150,7 @@ fn draft<'a>(
         imports: Vec::new(),
         django_roots: Vec::new(),
         settings_modules: Vec::new(),
+        required_variables: Vec::new(),
         debug_on: None,
     }
 }
@@ -163,6 +164,7 @@ fn scope<'d, 'a>(draft: &'d mut Draft<'a>) -> Scope<'d, 'a> {
         groups: Vec::new(),
         requirements: Vec::new(),
         overrides: None,
+        rewrite_conditions: Vec::new(),
         noted: Vec::new(),
     }
 }
@@ -195,7 +197,7 @@ pub fn load_htaccess(
     scope.sections.push(Section {
         pattern: SectionPattern::Directory(directory.to_string_lossy().into_owned()),
         settings: DirectorySettings::default(),
-        files: Vec::new(),
+        inner: Vec::new(),
         origin,
     });
     directives::walk(&mut scope, &read.nodes);

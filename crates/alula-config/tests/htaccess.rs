@@ -31,7 +31,7 @@ fn it_is_a_directory_section() {
         section.settings.directory_index,
         Some(vec!["a.html".to_owned()])
     );
-    assert_eq!(section.files.len(), 1);
+    assert_eq!(section.inner.len(), 1);
 }
 
 #[test]

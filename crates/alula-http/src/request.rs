@@ -116,6 +116,8 @@ pub struct Request {
     pub script_name_len: usize,
     /// The user the server authenticated (`REMOTE_USER`).
     pub user: Option<Arc<str>>,
+    /// Variables of the environment that depend on the request; those of the route are not among them.
+    pub variables: Option<Arc<[(String, String)]>>,
     /// The connection's ends.
     pub peer: Arc<Peer>,
     /// The content, received according to the handler's [`crate::BodyMode`].

@@ -18,7 +18,7 @@ const COMBINATIONS_MAX: usize = 16_384;
 const INLINE: usize = 24;
 
 /// A combination: the server, what the path was mapped to, the sections that fit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Key {
     inline: [u32; INLINE],
     length: usize,

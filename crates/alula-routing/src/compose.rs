@@ -8,8 +8,8 @@ use crate::route::{
     VirtualHostId, WsgiRoute,
 };
 use alula_config::site::{
-    AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, HandlerChoice,
-    HandlerList, MappingTarget, SendFileSettings, Switched,
+    self, AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, HandlerChoice,
+    HandlerList, MappingTarget, Rewriting, SendFileSettings, Switched,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ pub(crate) fn route(
     settings: &DirectorySettings,
     mapped: Mapped,
     mappings: &Mappings,
+    is_dynamic: bool,
 ) -> Route {
     let environment = settings.environment();
     let error_documents = error_documents(settings);
@@ -50,8 +51,14 @@ pub(crate) fn route(
         has_error_page: error_documents.values().any(is_page),
         error_documents: Arc::new(error_documents),
         expires: expires(settings),
-        response_headers: HeaderChanges::new(&settings.response_headers, &environment),
-        request_headers: HeaderChanges::new(&settings.request_headers, &environment),
+        response_headers: HeaderChanges::new(&settings.response_headers, &environment, is_dynamic),
+        request_headers: HeaderChanges::new(&settings.request_headers, &environment, is_dynamic),
+        set_env_if: settings.set_env_if.as_slice().into(),
+        rewriting: rewriting(settings),
+        asks_expressions: settings
+            .access
+            .as_ref()
+            .is_some_and(site::Access::asks_expressions),
         redirects: Redirects::new(&settings.redirects),
         compression: compression(settings, &environment),
         send_file: send_file(settings),
@@ -81,6 +88,12 @@ fn compression(
 fn send_file(settings: &DirectorySettings) -> Option<Arc<SendFileSettings>> {
     let send_file = &settings.send_file;
     (send_file.active == Some(true)).then(|| Arc::new(send_file.clone()))
+}
+
+fn rewriting(settings: &DirectorySettings) -> Option<Arc<Rewriting>> {
+    let rewriting = settings.rewriting.as_ref()?;
+    let active = rewriting.is_on() && !rewriting.rules.is_empty();
+    active.then(|| Arc::new(rewriting.clone()))
 }
 
 fn error_documents(settings: &DirectorySettings) -> BTreeMap<u16, ErrorDocument> {
@@ -135,6 +148,7 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
             }
         }
         Mapped::DocumentRoot => mappings.document_root.clone().unwrap_or_default(),
+        Mapped::Anywhere => PathBuf::from("/"),
         Mapped::Nowhere => return Action::Status(StatusCode::NOT_FOUND),
     };
     Action::Files(FilesRoute {

@@ -1,13 +1,16 @@
-//! `Header` and `RequestHeader`, ready to be done: conditions and variables are decided, since a route's environment is known.
+//! `Header` and `RequestHeader`, ready to be done. Where nothing depends on the request, conditions and variables are decided beforehand,
+//! since a route's environment is known; else they are looked at when the change is made.
 //!
 //! A response has two tables of fields, as in httpd: what the handler answered, and `always`, which starts empty and is added at
 //! the end. An error of the server has the second one only.
 
+use crate::asked::Facts;
+use crate::expression::Evaluation;
 use crate::substitution::expand;
-use alula_config::regex_bytes;
-use alula_config::site::{HeaderChange, HeaderPiece, HeaderVerb};
+use alula_config::Pattern;
+use alula_config::expression::Condition;
+use alula_config::site::{EnvironmentCondition, HeaderChange, HeaderPiece, HeaderVerb};
 use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
-use regex::bytes::Regex;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,12 +19,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct HeaderChanges {
     changes: Arc<[Change]>,
     tells_time: bool,
+    asks: bool,
 }
 
-/// The time `%t` and `%D` tell.
+/// What `%t` and `%D`, variables and expressions tell.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct Moment<'f> {
     received: SystemTime,
+    facts: Option<&'f Facts<'f>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +34,14 @@ struct Change {
     name: HeaderName,
     verb: Verb,
     always: bool,
+    when: Option<When>,
+}
+
+/// A condition that depends on the request.
+#[derive(Debug, Clone, PartialEq)]
+enum When {
+    Variable(EnvironmentCondition),
+    Expression(Condition),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -53,41 +66,67 @@ enum Value {
     Made(Vec<HeaderPiece>),
 }
 
-#[derive(Debug, Clone)]
-struct Pattern(Regex);
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl From<Option<SystemTime>> for Moment {
+impl From<Option<SystemTime>> for Moment<'_> {
     /// Without a time, the request has only just arrived.
     fn from(received: Option<SystemTime>) -> Self {
         Self {
             received: received.unwrap_or_else(SystemTime::now),
+            facts: None,
+        }
+    }
+}
+
+impl<'f> Moment<'f> {
+    /// With what is known of the request.
+    pub fn of(self, facts: &'f Facts<'f>) -> Self {
+        Self {
+            facts: Some(facts),
+            ..self
+        }
+    }
+
+    fn holds(&self, when: &When) -> bool {
+        let Some(facts) = self.facts else {
+            return false;
+        };
+        match when {
+            When::Variable(condition) => {
+                facts.variable(&condition.name).is_some() != condition.negated
+            }
+            When::Expression(condition) => facts.holds(condition),
         }
     }
 }
 
 impl HeaderChanges {
-    pub(crate) fn new(changes: &[HeaderChange], environment: &[(String, String)]) -> Self {
+    /// Without `is_dynamic`, `environment` is all that a request can have.
+    pub(crate) fn new(
+        changes: &[HeaderChange],
+        environment: &[(String, String)],
+        is_dynamic: bool,
+    ) -> Self {
         let changes = changes.iter().filter(|change| {
             let condition = change.condition.as_ref();
-            condition.is_none_or(|condition| {
-                let set = environment.iter().any(|(name, _)| *name == condition.name);
-                set != condition.negated
-            })
+            is_dynamic
+                || condition.is_none_or(|condition| {
+                    let set = environment.iter().any(|(name, _)| *name == condition.name);
+                    set != condition.negated
+                })
         });
         let changes: Arc<[Change]> = changes
-            .filter_map(|change| Change::new(change, environment))
+            .filter_map(|change| Change::new(change, environment, is_dynamic))
             .collect();
         let tells_time = changes.iter().any(Change::tells_time);
         Self {
-            changes,
             tells_time,
+            asks: changes.iter().any(Change::asks),
+            changes,
         }
+    }
+
+    /// Whether a [`Moment`] needs what is known of the request.
+    pub fn asks(&self) -> bool {
+        self.asks
     }
 
     /// Whether there is nothing to do.
@@ -101,7 +140,7 @@ impl HeaderChanges {
     }
 
     /// Changes the fields of a request.
-    pub fn apply_to_request(&self, headers: &mut HeaderMap, moment: &Moment) {
+    pub fn apply_to_request(&self, headers: &mut HeaderMap, moment: &Moment<'_>) {
         for change in self.changes.iter() {
             change.apply(headers, moment);
         }
@@ -129,8 +168,12 @@ impl HeaderChanges {
 
 impl Change {
     /// `None` when a variable holds what no header can.
-    fn new(change: &HeaderChange, environment: &[(String, String)]) -> Option<Self> {
-        let value = |pieces: &[HeaderPiece]| Value::new(pieces, environment);
+    fn new(
+        change: &HeaderChange,
+        environment: &[(String, String)],
+        is_dynamic: bool,
+    ) -> Option<Self> {
+        let value = |pieces: &[HeaderPiece]| Value::new(pieces, environment, is_dynamic);
         let verb = match &change.verb {
             HeaderVerb::Add(pieces) => Verb::Add(value(pieces)?),
             HeaderVerb::Append(pieces) => Verb::Append(value(pieces)?),
@@ -143,7 +186,7 @@ impl Change {
                 replacement,
                 all,
             } => Verb::Edit {
-                pattern: Pattern(regex_bytes(pattern).ok()?),
+                pattern: Pattern::new(pattern).ok()?,
                 replacement: value(replacement)?,
                 all: *all,
             },
@@ -152,10 +195,34 @@ impl Change {
             name: HeaderName::from_bytes(change.name.as_bytes()).ok()?,
             verb,
             always: change.always,
+            when: match (&change.condition, &change.expression) {
+                (_, Some(expression)) => Some(When::Expression(expression.clone())),
+                (Some(condition), None) if is_dynamic => Some(When::Variable(condition.clone())),
+                _ => None,
+            },
         })
     }
 
     fn tells_time(&self) -> bool {
+        matches!(self.value(), Some(Value::Made(_)))
+    }
+
+    /// Whether it looks at the request.
+    fn asks(&self) -> bool {
+        let asks = |piece: &HeaderPiece| {
+            matches!(
+                piece,
+                HeaderPiece::Environment(_) | HeaderPiece::Expression(_)
+            )
+        };
+        let value = match self.value() {
+            Some(Value::Made(pieces)) => pieces.iter().any(asks),
+            _ => false,
+        };
+        value || self.when.is_some()
+    }
+
+    fn value(&self) -> Option<&Value> {
         match &self.verb {
             Verb::Add(value)
             | Verb::Append(value)
@@ -164,12 +231,15 @@ impl Change {
             | Verb::SetIfEmpty(value)
             | Verb::Edit {
                 replacement: value, ..
-            } => matches!(value, Value::Made(_)),
-            Verb::Unset => false,
+            } => Some(value),
+            Verb::Unset => None,
         }
     }
 
     fn apply(&self, headers: &mut HeaderMap, moment: &Moment) {
+        if self.when.as_ref().is_some_and(|when| !moment.holds(when)) {
+            return;
+        }
         let name = &self.name;
         match &self.verb {
             Verb::Add(value) => {
@@ -203,7 +273,7 @@ impl Change {
                 if let Entry::Occupied(mut fields) = headers.entry(name) {
                     let replacement = replacement.at(moment);
                     for value in fields.iter_mut() {
-                        pattern.edit(value, &replacement, *all);
+                        edit(pattern, value, &replacement, *all);
                     }
                 }
             }
@@ -227,9 +297,13 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
 }
 
 impl Value {
-    fn new(pieces: &[HeaderPiece], environment: &[(String, String)]) -> Option<Self> {
+    fn new(
+        pieces: &[HeaderPiece],
+        environment: &[(String, String)],
+        is_dynamic: bool,
+    ) -> Option<Self> {
         let known = pieces.iter().map(|piece| match piece {
-            HeaderPiece::Environment(name) => {
+            HeaderPiece::Environment(name) if !is_dynamic => {
                 let value = environment.iter().find(|(known, _)| known == name);
                 // httpd prints what it has not so.
                 let value = value.map_or("(null)", |(_, value)| value);
@@ -253,20 +327,29 @@ impl Value {
             Self::Fixed(value) => return value.clone(),
             Self::Made(pieces) => pieces,
         };
-        let mut text = String::new();
+        let mut text = Vec::new();
         for piece in pieces {
             match piece {
-                HeaderPiece::Text(more) | HeaderPiece::Environment(more) => text.push_str(more),
+                HeaderPiece::Text(more) => text.extend_from_slice(more.as_bytes()),
+                HeaderPiece::Environment(name) => {
+                    let value = moment.facts.and_then(|facts| facts.variable(name));
+                    text.extend_from_slice(value.unwrap_or("(null)").as_bytes());
+                }
+                HeaderPiece::Expression(value) => {
+                    if let Some(facts) = moment.facts {
+                        text.extend_from_slice(&Evaluation::new(facts).text(value));
+                    }
+                }
                 HeaderPiece::Received => {
                     let since = moment
                         .received
                         .duration_since(UNIX_EPOCH)
                         .unwrap_or_default();
-                    text.push_str(&format!("t={}", since.as_micros()));
+                    text.extend(format!("t={}", since.as_micros()).into_bytes());
                 }
                 HeaderPiece::Taken => {
                     let taken = moment.received.elapsed().unwrap_or_default();
-                    text.push_str(&format!("D={}", taken.as_micros()));
+                    text.extend(format!("D={}", taken.as_micros()).into_bytes());
                 }
             }
         }
@@ -275,28 +358,26 @@ impl Value {
     }
 }
 
-impl Pattern {
-    fn edit(&self, value: &mut HeaderValue, replacement: &HeaderValue, all: bool) {
-        let template = String::from_utf8_lossy(replacement.as_bytes());
-        let old = value.as_bytes();
-        let mut new = Vec::with_capacity(old.len() + template.len());
-        let mut copied = 0;
-        for groups in self.0.captures_iter(old) {
-            let Some(whole) = groups.get(0) else { break };
-            new.extend_from_slice(&old[copied..whole.start()]);
-            new.extend(expand(&template, &groups, <[u8]>::to_vec));
-            copied = whole.end();
-            if !all {
-                break;
-            }
+/// Replaces what a pattern finds in a value, once or each time.
+fn edit(pattern: &Pattern, value: &mut HeaderValue, replacement: &HeaderValue, all: bool) {
+    let template = String::from_utf8_lossy(replacement.as_bytes());
+    let old = value.as_bytes();
+    let mut new = Vec::with_capacity(old.len() + template.len());
+    let (mut copied, mut from) = (0, 0);
+    while let Some(groups) = pattern.captures_from(old, from) {
+        let Some(whole) = groups.place(0) else { break };
+        new.extend_from_slice(&old[copied..whole.start]);
+        new.extend(expand(&template, old, &groups, <[u8]>::to_vec));
+        copied = whole.end;
+        // After an empty match the next search starts a byte further on.
+        from = whole.end + usize::from(whole.is_empty());
+        if !all {
+            break;
         }
-        if copied == 0 && new.is_empty() {
-            return;
-        }
-        new.extend_from_slice(&old[copied..]);
-        if let Ok(new) = HeaderValue::try_from(new) {
-            *value = new;
-        }
+    }
+    new.extend_from_slice(&old[copied..]);
+    if let Ok(new) = HeaderValue::try_from(new) {
+        *value = new;
     }
 }
 

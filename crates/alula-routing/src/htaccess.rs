@@ -213,7 +213,7 @@ impl Step {
         Ok(Arc::new(Htaccess {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             depth: components.saturating_sub(1),
-            sections: Sections::new(None, &section.files),
+            sections: Sections::new(None, &section.inner),
             settings: section.settings,
             version: version(path, metadata),
         }))

@@ -4,8 +4,7 @@
 
 use crate::substitution::expand;
 use alula_config::site::{InterpreterNames, MappingTarget, UrlMapping, VirtualHost};
-use alula_config::{Site, regex_bytes};
-use regex::bytes::Regex;
+use alula_config::{Pattern, Site};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ pub(crate) struct Mappings {
 pub(crate) struct Mapping {
     pub url: Box<[u8]>,
     /// `AliasMatch`'s, to be found in the path.
-    regex: Option<Regex>,
+    regex: Option<Pattern>,
     pub target: MappingTarget,
 }
 
@@ -40,6 +39,8 @@ pub(crate) enum Mapped {
         length: usize,
     },
     DocumentRoot,
+    /// A file that a rewrite rule named, wherever it is.
+    Anywhere,
     Nowhere,
 }
 
@@ -49,7 +50,7 @@ impl Mappings {
             url: mapping.url.as_bytes().into(),
             regex: match mapping.target {
                 // `alula-config` lets no other through.
-                MappingTarget::FilesMatch(_) => regex_bytes(&mapping.url).ok(),
+                MappingTarget::FilesMatch(_) => Pattern::new(&mapping.url).ok(),
                 _ => None,
             },
             target: mapping.target.clone(),
@@ -78,6 +79,18 @@ impl Mappings {
         }
     }
 
+    /// The directory and the URL of the `Alias` that a path goes through.
+    pub(crate) fn alias(&self, path: &[u8]) -> Option<(&[u8], &[u8])> {
+        let Mapped::By { index, .. } = self.find(path) else {
+            return None;
+        };
+        let mapping = &self.mappings[index];
+        match &mapping.target {
+            MappingTarget::Files(root) => Some((root.as_bytes(), &mapping.url)),
+            MappingTarget::FilesMatch(_) | MappingTarget::WsgiScript { .. } => None,
+        }
+    }
+
     /// The file a path leads to; `path` has its slashes merged.
     pub(crate) fn file(&self, mapped: Mapped, path: &[u8]) -> Option<Vec<u8>> {
         let (root, rest) = match mapped {
@@ -86,7 +99,7 @@ impl Mappings {
                 MappingTarget::FilesMatch(template) => {
                     let regex = self.mappings[index].regex.as_ref()?;
                     let groups = regex.captures(path)?;
-                    return Some(expand(template, &groups, <[u8]>::to_vec));
+                    return Some(expand(template, path, &groups, <[u8]>::to_vec));
                 }
                 MappingTarget::WsgiScript { .. } => return None,
             },
@@ -94,7 +107,7 @@ impl Mappings {
                 self.document_root.as_ref()?.as_os_str().as_encoded_bytes(),
                 path,
             ),
-            Mapped::Nowhere => return None,
+            Mapped::Anywhere | Mapped::Nowhere => return None,
         };
         let mut file = Vec::with_capacity(root.len() + rest.len());
         file.extend_from_slice(root);

@@ -5,11 +5,10 @@
 
 use crate::mapping::prefix_length;
 use crate::substitution::expand;
-use alula_config::regex_bytes;
+use alula_config::Pattern;
 use alula_config::site::{Redirect, RedirectFrom};
 use alula_http::path;
 use http::StatusCode;
-use regex::bytes::Regex;
 use std::sync::Arc;
 
 /// The redirects of a server or a route, in the order to try.
@@ -23,12 +22,14 @@ pub struct Redirected {
     pub status: StatusCode,
     /// A URL, or a path on this server; the query is still to be added. `None` for a status that is no redirection.
     pub target: Option<String>,
+    /// Whether the target is complete without the query of the request.
+    pub is_whole: bool,
 }
 
 #[derive(Debug)]
 struct Compiled {
     redirect: Redirect,
-    regex: Option<Regex>,
+    regex: Option<Pattern>,
 }
 
 impl PartialEq for Compiled {
@@ -41,7 +42,7 @@ impl Redirects {
     pub(crate) fn new(redirects: &[Redirect]) -> Self {
         let compile = |redirect: &Redirect| Compiled {
             regex: match &redirect.from {
-                RedirectFrom::Match(regex) => regex_bytes(regex).ok(),
+                RedirectFrom::Match(regex) => Pattern::new(regex).ok(),
                 _ => None,
             },
             redirect: redirect.clone(),
@@ -72,7 +73,7 @@ impl Compiled {
             (RedirectFrom::Match(_), Some(regex)) => {
                 let groups = regex.captures(path)?;
                 let encoded = |group: &[u8]| path::encode(group).into_bytes();
-                to.map(|to| expand(to, &groups, encoded))
+                to.map(|to| expand(to, path, &groups, encoded))
             }
             (RedirectFrom::Match(_), None) => return None,
         };
@@ -84,11 +85,16 @@ impl Compiled {
             .ok()
             .filter(|_| well);
         Some(Box::new(match status {
-            Some(status) => Redirected { status, target },
+            Some(status) => Redirected {
+                status,
+                target,
+                is_whole: false,
+            },
             // Known only now: `RedirectMatch ^/(.*) $1`.
             None => Redirected {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 target: None,
+                is_whole: true,
             },
         }))
     }

@@ -4,10 +4,13 @@
 
 use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
+use crate::rewrite::Changes;
 use alula_config::site::{
     self, Asker, CompressionSettings, DirectoryOptions, ErrorDocument, Expires, FileSettings,
-    HandlerName, LogLevelChange, OrderRules, Outcome, Satisfy, SendFileSettings,
+    HandlerName, LogLevelChange, OrderRules, Outcome, Rewriting, Satisfy, SendFileSettings,
+    SetEnvIf,
 };
+use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,8 +34,27 @@ pub struct Found {
     pub file: Option<PathBuf>,
     /// `Redirect`: the answer, for whoever [`Route::access`] lets pass.
     pub redirect: Option<Box<Redirected>>,
+    /// What rules that look at the request made of it; `None` where there are none.
+    pub dynamic: Option<Box<Dynamic>>,
+    /// The numbers of the `<If>` sections that hold.
+    pub conditions: Box<[u32]>,
     /// How much of the path is `SCRIPT_NAME`; `path[script_name_len..]` is `PATH_INFO`.
     pub script_name_len: usize,
+}
+
+/// What rules that look at the request made of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Dynamic {
+    /// What is changed beside the path.
+    pub changes: Changes,
+    /// The path instead of the one asked for.
+    pub path: Option<Bytes>,
+    /// The query instead of the one asked for.
+    pub query: Option<Option<Bytes>>,
+    /// How often it started again.
+    pub rounds: usize,
+    /// The path and the query it had before it last did.
+    pub before: Option<(Bytes, Option<Bytes>)>,
 }
 
 /// The sum of all settings for some requests.
@@ -64,6 +86,12 @@ pub struct Route {
     pub compression: Option<Arc<CompressionSettings>>,
     /// The files that an application may have sent, where it may.
     pub send_file: Option<Arc<SendFileSettings>>,
+    /// `SetEnvIf` and its kin in the sections.
+    pub set_env_if: Arc<[SetEnvIf]>,
+    /// The rules of the sections, where they are on.
+    pub rewriting: Option<Arc<Rewriting>>,
+    /// Whether an expression decides who may see it.
+    pub asks_expressions: bool,
     /// `Redirect` and its kin in the sections, tried for each request.
     pub redirects: Redirects,
     /// `SSLOptions`: which `SSL_*` variables an application sees.
@@ -264,6 +292,77 @@ pub enum Verdict {
     Refuse,
     /// It depends on who it comes from.
     AskUser,
+}
+
+impl Route {
+    /// httpd's name of what answers.
+    pub fn handler_name(&self) -> &'static str {
+        match &self.action {
+            Action::Files(_) => "default-handler",
+            Action::Python(_) => "python-program",
+            Action::Wsgi(_) => "wsgi-script",
+            Action::Status(_) => "",
+        }
+    }
+}
+
+impl Found {
+    /// The variables of the request's environment: what rules set, then `SetEnv`.
+    pub fn environment(&self) -> Arc<[(String, String)]> {
+        match &self.dynamic {
+            Some(dynamic) if !dynamic.changes.variables.as_slice().is_empty() => {
+                let all = dynamic.changes.variables.with(&self.route.environment);
+                all.as_slice().into()
+            }
+            _ => self.route.environment.clone(),
+        }
+    }
+
+    /// The path in force: the one asked for, or what rules made of it.
+    pub fn path(&self, asked: &Bytes) -> Bytes {
+        let dynamic = self.dynamic.as_ref();
+        let made = dynamic.and_then(|dynamic| dynamic.path.clone());
+        made.unwrap_or_else(|| asked.clone())
+    }
+
+    /// The query in force.
+    pub fn query<'q>(&'q self, asked: Option<&'q [u8]>) -> Option<&'q [u8]> {
+        let dynamic = self.dynamic.as_ref();
+        let made = dynamic.and_then(|dynamic| dynamic.query.as_ref());
+        made.map_or(asked, Option::as_deref)
+    }
+
+    /// The variables that rules set and `SetEnv` does not, if there are any.
+    pub fn request_variables(&self) -> Option<Arc<[(String, String)]>> {
+        let set = |name: &String| {
+            self.route
+                .environment
+                .iter()
+                .any(|(known, _)| known == name)
+        };
+        let left = self.variables().iter().filter(|(name, _)| !set(name));
+        let mut left: Vec<(String, String)> = left.cloned().collect();
+        let before = self
+            .dynamic
+            .as_ref()
+            .and_then(|dynamic| dynamic.before.as_ref());
+        if let Some((path, query)) = before {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            left.push(("REDIRECT_URL".to_owned(), text(path)));
+            left.extend(
+                query
+                    .iter()
+                    .map(|query| ("REDIRECT_QUERY_STRING".to_owned(), text(query))),
+            );
+        }
+        (!left.is_empty()).then(|| left.into())
+    }
+
+    /// The variables that rules set.
+    pub fn variables(&self) -> &[(String, String)] {
+        let dynamic = self.dynamic.as_ref();
+        dynamic.map_or(&[], |dynamic| dynamic.changes.variables.as_slice())
+    }
 }
 
 impl Access {

@@ -5,13 +5,15 @@
 //!    whatever its manual says), then file order
 //! 3. `<Files>` and `<FilesMatch>` in file order, then those inside matching directories
 //! 4. `<Location>` and `<LocationMatch>` in file order
+//! 5. `<If>` and its kin outside others in file order, then those inside the sections above, in their order
 //!
 //! Later ones win. That is why `<Location>` beats `<Directory>`, and why `<Location "/media">` must stand after `<Location "/">`.
 
 use crate::section_index::PathIndex;
+use alula_config::expression::Condition;
 use alula_config::site::{DirectorySettings, Origin, Section, SectionPattern};
-use alula_config::{glob, regex_bytes};
-use regex::bytes::Regex;
+use alula_config::{Pattern, glob};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A section ready to be matched.
@@ -23,6 +25,8 @@ pub(crate) struct Compiled {
     matcher: Matcher,
     /// `<Files>` inside a `<Directory>`.
     files: Vec<usize>,
+    /// `<If>` inside any.
+    conditions: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -37,7 +41,12 @@ enum Matcher {
         path: bool,
     },
     Equal(Box<[u8]>),
-    Regex(Regex),
+    Regex(Box<Pattern>),
+    /// `<If>`: what must be true, and what must not.
+    If {
+        condition: Option<Condition>,
+        unless: Vec<Condition>,
+    },
     /// A pattern that does not compile; `alula-config` lets none through.
     Never,
 }
@@ -54,6 +63,10 @@ pub(crate) struct Sections {
     /// Of `directories` and `locations`, where there are many.
     directory_index: Option<PathIndex>,
     location_index: Option<PathIndex>,
+    /// `<If>` outside others.
+    conditions: Vec<usize>,
+    /// Whether there are any, inside others as well.
+    has_conditions: bool,
 }
 
 impl Sections {
@@ -65,6 +78,7 @@ impl Sections {
             match &section.pattern {
                 pattern if pattern.is_directory() => compiled.directories.push(index),
                 pattern if pattern.is_location() => compiled.locations.push(index),
+                SectionPattern::If { .. } => compiled.conditions.push(index),
                 _ => compiled.files.push(index),
             }
         }
@@ -80,12 +94,21 @@ impl Sections {
     }
 
     fn add(&mut self, section: &Section) -> usize {
-        let files = section.files.iter().map(|inner| self.add(inner)).collect();
+        let (mut files, mut conditions) = (Vec::new(), Vec::new());
+        for inner in &section.inner {
+            let index = self.add(inner);
+            match inner.pattern {
+                SectionPattern::If { .. } => conditions.push(index),
+                _ => files.push(index),
+            }
+        }
+        self.has_conditions |= matches!(section.pattern, SectionPattern::If { .. });
         self.all.push(Arc::new(Compiled {
             settings: section.settings.clone(),
             heading: (section.pattern.heading(), section.origin.clone()),
             matcher: Matcher::new(&section.pattern),
             files,
+            conditions,
         }));
         self.all.len() - 1
     }
@@ -152,6 +175,32 @@ impl Sections {
         }
     }
 
+    /// Whether there is an `<If>` anywhere.
+    pub(crate) fn has_conditions(&self) -> bool {
+        self.has_conditions
+    }
+
+    /// Calls `hit` for each `<If>` that holds: those outside others, and those inside the sections that fit.
+    pub(crate) fn conditions(
+        &self,
+        fitting: &[u32],
+        holds: &dyn Fn(&Condition) -> bool,
+        mut hit: impl FnMut(usize),
+    ) {
+        let inside = |index: u32| self.all[index as usize].conditions.iter();
+        let inside = fitting.iter().flat_map(|index| inside(*index));
+        let mut left: VecDeque<usize> = self.conditions.iter().chain(inside).copied().collect();
+        while let Some(index) = left.pop_front() {
+            let Matcher::If { condition, unless } = &self.all[index].matcher else {
+                continue;
+            };
+            if !unless.iter().any(holds) && condition.as_ref().is_none_or(holds) {
+                hit(index);
+                left.extend(&self.all[index].conditions);
+            }
+        }
+    }
+
     /// Calls `hit` for each `<Directory>` and then each `<Files>` that fits a file path.
     pub(crate) fn file(&self, path: &[u8], mut hit: impl FnMut(usize)) {
         let name = path.rsplit(|&c| c == b'/').next().unwrap_or_default();
@@ -192,10 +241,14 @@ impl Matcher {
                 pattern: bytes(path),
                 path: true,
             },
+            SectionPattern::If { condition, unless } => Self::If {
+                condition: condition.clone(),
+                unless: unless.clone(),
+            },
             SectionPattern::DirectoryMatch(regex)
             | SectionPattern::FilesMatch(regex)
             | SectionPattern::LocationMatch(regex) => {
-                regex_bytes(regex).map_or(Self::Never, Self::Regex)
+                Pattern::new(regex).map_or(Self::Never, |regex| Self::Regex(Box::new(regex)))
             }
         }
     }
@@ -206,7 +259,7 @@ impl Matcher {
             Self::Below(path) => (false, components(path)),
             Self::BelowGlob(_, depth) => (false, *depth),
             Self::Regex(regex) => (true, regex.as_str().matches('/').count()),
-            Self::Glob { .. } | Self::Equal(_) | Self::Never => (true, 0),
+            Self::Glob { .. } | Self::Equal(_) | Self::If { .. } | Self::Never => (true, 0),
         }
     }
 
@@ -227,7 +280,8 @@ impl Matcher {
             Self::Glob { pattern, path } => glob::fits(pattern, text, *path),
             Self::Equal(name) => **name == *text,
             Self::Regex(regex) => regex.is_match(text),
-            Self::Never => false,
+            // They do not look at a path.
+            Self::If { .. } | Self::Never => false,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! `$1` in the target of an `AliasMatch` or a `RedirectMatch`: what a group of the regular expression matched.
 
-use regex::bytes::Captures;
+use alula_config::pattern::Groups;
 
 /// A template with its `$0` to `$9` filled in, each passed through `shape`. A backslash takes the next character as it is
 /// (httpd's `ap_pregsub`).
 pub(crate) fn expand(
     template: &str,
-    groups: &Captures,
+    searched: &[u8],
+    groups: &Groups,
     shape: impl Fn(&[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
     let mut text = Vec::with_capacity(template.len() + 32);
@@ -15,8 +16,8 @@ pub(crate) fn expand(
         let digit = bytes.peek().filter(|digit| digit.is_ascii_digit());
         match (byte, digit) {
             (b'$', Some(digit)) => {
-                if let Some(group) = groups.get(usize::from(digit - b'0')) {
-                    text.extend(shape(group.as_bytes()));
+                if let Some(group) = groups.get(searched, usize::from(digit - b'0')) {
+                    text.extend(shape(group));
                 }
                 bytes.next();
             }
@@ -33,10 +34,10 @@ mod tests {
 
     #[test]
     fn groups_are_filled_in() {
-        let regex = alula_config::regex_bytes("^/(a+)(b)?/(.*)$").expect("a regular expression");
+        let regex = alula_config::Pattern::new("^/(a+)(b)?/(.*)$").expect("a regular expression");
         let check = |template: &str, path: &str, expected: &str| {
             let groups = regex.captures(path.as_bytes()).expect("it matches");
-            let text = expand(template, &groups, <[u8]>::to_vec);
+            let text = expand(template, path.as_bytes(), &groups, <[u8]>::to_vec);
             assert_eq!(text, expected.as_bytes(), "{template} {path}");
         };
         check("/x/$1/$3", "/aa/c", "/x/aa/c");

@@ -6,21 +6,35 @@
 //! 2. The path is mapped to a file or script.
 //! 3. `<Directory>` and `<Files>` that fit the file; those of a script are known beforehand.
 //!
-//! The numbers of everything that fit make a key, and the key has a route.
+//! The numbers of everything that fit make a key, and the key has a route. Where there is an `<If>`, the numbers of those that
+//! hold are in the key as well.
+//!
+//! A virtual host with rules that look at the request goes through [`RouteTable::find_for`]: `SetEnvIf` and the rewrite rules
+//! of the server come before all that, `SetEnvIf` of sections after it, and rewrite rules of sections when access was checked.
 
+use crate::asked::{Asked, Facts, Identity};
 use crate::cache::{Cache, Entry, Key};
 use crate::compose;
 use crate::htaccess::{Chain, Chains, Htaccess};
 use crate::mapping::{Mapped, Mappings, prefix_length};
 use crate::redirect::{Redirected, Redirects};
-use crate::route::{Access, Action, Found, Route, VirtualHostId};
+use crate::rewrite::Changes;
+use crate::rewrite::map::Maps;
+use crate::rewrite::section::{FixedUp, ROUNDS_MAX, Roots, fix_up};
+use crate::rewrite::server::{Translated, translate};
+use crate::route::{Access, Action, Dynamic, Found, Route, VirtualHostId};
 use crate::sections::Sections;
+use crate::setenvif;
+use crate::variables::Variables;
 use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
+use alula_config::expression::Condition;
 use alula_config::site::{
-    DirectorySettings, HandlerChoice, MappingTarget, Origin, SectionPattern, VirtualHost,
+    DirectorySettings, HandlerChoice, Judge, MappingTarget, Origin, Rewriting, Section,
+    SectionPattern, SetEnvIf, VirtualHost,
 };
 use alula_http::path::merge_slashes;
+use bytes::Bytes;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,8 +50,56 @@ pub struct RouteTable {
     allow_overrides: bool,
 }
 
+/// A request that was found, for access rules to ask.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    table: &'a RouteTable,
+    host: VirtualHostId,
+    found: &'a Found,
+    asked: Asked<'a>,
+}
+
+impl Judge for Asking<'_> {
+    fn holds(&self, condition: &Condition, user: Option<&str>) -> bool {
+        let asked = Asked { user, ..self.asked };
+        let (host, found) = (self.host, Some(self.found));
+        self.table
+            .with_facts(host, found, &asked, |facts| facts.holds(condition))
+    }
+}
+
+/// What comes after access was checked.
+#[derive(Debug)]
+pub enum FixUp {
+    /// The request goes on.
+    Same,
+    /// It starts again, with this.
+    Again(Box<Dynamic>),
+    /// This is the answer.
+    Answer(Box<Redirected>),
+}
+
+/// Marks where a key's mapping and file sections begin; no section has so high a number.
+const FILES: usize = u32::MAX as usize;
+
+/// Marks where the `.htaccess` files begin.
+const HTACCESS: usize = u32::MAX as usize - 2;
+
+/// Marks where the `<If>` sections that hold begin.
+const CONDITIONS: usize = u32::MAX as usize - 1;
+
 #[derive(Debug)]
 struct Server {
+    identity: Identity,
+    /// `SetEnvIf` and its kin outside sections.
+    set_env_if: Vec<SetEnvIf>,
+    /// Whether rules are on anywhere.
+    has_rewriting: bool,
+    /// The rules outside sections.
+    rewriting: Rewriting,
+    maps: Maps,
+    /// Whether something depends on more than the path.
+    is_dynamic: bool,
     /// In force outside sections.
     settings: Arc<DirectorySettings>,
     sections: Arc<Sections>,
@@ -97,7 +159,8 @@ impl RouteTable {
         self.virtual_hosts.find(local, host)
     }
 
-    /// The route for a path: percent-decoded, dot segments removed, slashes not merged.
+    /// The route for a path: percent-decoded, dot segments removed, slashes not merged. Of what depends on more than the path,
+    /// nothing counts.
     pub fn find(&self, host: VirtualHostId, path: &[u8]) -> Found {
         self.find_with(host, path, &[])
     }
@@ -129,62 +192,362 @@ impl RouteTable {
 
     /// The same with the `.htaccess` files on the way, outermost first.
     pub fn find_with(&self, host: VirtualHostId, path: &[u8], htaccess: &[Arc<Htaccess>]) -> Found {
-        // An id comes from `virtual_host`; a wrong one is the main server.
-        let host = if host.0 < self.servers.len() {
-            host
-        } else {
-            VirtualHostId(0)
-        };
-        let server = &self.servers[host.0];
         let merged = merge_slashes(path);
+        self.look_up(host, path, &merged, None, htaccess, &|_, _| false)
+    }
+
+    /// Whether a request has to be asked more than its path: then [`RouteTable::find_for`] finds its route.
+    pub fn is_dynamic(&self, host: VirtualHostId) -> bool {
+        self.server(host).is_dynamic
+    }
+
+    /// The route for a request. `started` is what it started again with ([`RouteTable::fix_up`]).
+    pub fn find_for(
+        &self,
+        host: VirtualHostId,
+        asked: &Asked,
+        started: Option<Box<Dynamic>>,
+        htaccess: &[Arc<Htaccess>],
+    ) -> Found {
+        let server = self.server(host);
+        let is_first = started.is_none();
+        let mut dynamic = started.unwrap_or_default();
+        let path = dynamic.path.clone();
+        let path = path.as_deref().unwrap_or(asked.path);
+        let merged = merge_slashes(path);
+        let query = dynamic.query.clone();
+        let query = query.as_ref().map_or(asked.query, Option::as_deref);
+        let no_variables = Variables::default();
+        let facts = Facts {
+            asked,
+            identity: &server.identity,
+            path: &merged,
+            query,
+            file: None,
+            file_length: None,
+            variables: &no_variables,
+            environment: &[],
+            handler: "",
+        };
+        setenvif::apply(&server.set_env_if, &facts, &mut dynamic.changes.variables);
+
+        let mut new_path = None;
+        let mut file = None;
+        let mut new_query = None;
+        let switched_on = server.has_rewriting && {
+            let facts = Facts {
+                variables: &dynamic.changes.variables,
+                ..facts
+            };
+            server.rewrites(&merged, &|condition| facts.holds(condition))
+        };
+        if switched_on {
+            let rewriting = &server.rewriting;
+            let (translated, query) =
+                translate(rewriting, &server.maps, &facts, &mut dynamic.changes);
+            new_query = Some(query);
+            match translated {
+                Translated::Same => {}
+                // What a rule joins shall be a path: `/app.wsgi/$1` with a `$1` that starts with a slash.
+                Translated::Path(path) => new_path = Some(merge_slashes(&path).into_owned()),
+                Translated::File(path) => file = Some(path),
+                Translated::Answer(redirected) => {
+                    dynamic.query = new_query.map(|query| query.map(Bytes::from));
+                    let mut key = Key::new();
+                    key.push(host.0);
+                    server.sections.locations(&merged, |index| key.push(index));
+                    let mut found = self.redirected(host, key, Box::new(redirected));
+                    found.dynamic = Some(dynamic);
+                    return found;
+                }
+            }
+        }
+        if let Some(query) = &new_query
+            && query.as_deref() != facts.query
+        {
+            dynamic.query = Some(query.clone().map(Bytes::from));
+        }
+        if let Some(path) = new_path {
+            dynamic.path = Some(path.into());
+        }
+        let path = dynamic.path.clone();
+        let path = path.as_deref().unwrap_or(asked.path);
+        let merged = merge_slashes(path);
+        let query = match &new_query {
+            Some(query) => query.as_deref(),
+            None => facts.query,
+        };
+        let judge = |condition: &Condition, file: Option<&[u8]>| {
+            let facts = Facts {
+                path: &merged,
+                query,
+                file,
+                variables: &dynamic.changes.variables,
+                ..facts
+            };
+            facts.holds(condition)
+        };
+        let mut found = self.look_up(host, path, &merged, file, htaccess, &judge);
+        if is_first && !found.route.set_env_if.is_empty() {
+            let lines = found.route.set_env_if.clone();
+            let file = server.whole_file(&found, &merged);
+            let facts = Facts {
+                path: &merged,
+                query,
+                file: file.as_deref(),
+                ..facts
+            };
+            setenvif::apply(&lines, &facts, &mut dynamic.changes.variables);
+        }
+        found.dynamic = Some(dynamic);
+        found
+    }
+
+    /// Does what comes after access was checked: the rewrite rules of sections.
+    pub fn fix_up(&self, host: VirtualHostId, found: &mut Found, asked: &Asked) -> FixUp {
+        let Some(rewriting) = found.route.rewriting.clone() else {
+            return FixUp::Same;
+        };
+        let server = self.server(host);
+        let mut dynamic = found.dynamic.take().unwrap_or_default();
+        let path = dynamic.path.clone();
+        let path = path.as_deref().unwrap_or(asked.path);
+        let merged = merge_slashes(path);
+        let query = dynamic.query.clone();
+        let file = server.whole_file(found, &merged);
+        let before = dynamic.changes.variables.clone();
+        let facts = Facts {
+            asked,
+            identity: &server.identity,
+            path: &merged,
+            query: query.as_ref().map_or(asked.query, Option::as_deref),
+            file: file.as_deref(),
+            file_length: None,
+            variables: &before,
+            environment: &[],
+            handler: found.route.handler_name(),
+        };
+        let roots = Roots {
+            document: server.identity.root(),
+            alias: server.mappings.alias(&merged),
+        };
+        let done = fix_up(
+            &rewriting,
+            &server.maps,
+            &facts,
+            roots,
+            &mut dynamic.changes,
+        );
+        let result = match done {
+            FixedUp::Same => FixUp::Same,
+            FixedUp::Answer(redirected) => FixUp::Answer(Box::new(redirected)),
+            FixedUp::Again(..) if dynamic.rounds >= ROUNDS_MAX => {
+                FixUp::Answer(Box::new(Redirected {
+                    status: http::StatusCode::INTERNAL_SERVER_ERROR,
+                    target: None,
+                    is_whole: true,
+                }))
+            }
+            FixedUp::Again(path, query) => {
+                let environment = dynamic.changes.variables.with(&found.route.environment);
+                let again = Dynamic {
+                    changes: Changes {
+                        variables: redirected_variables(&environment),
+                        ..dynamic.changes.clone()
+                    },
+                    path: Some(merge_slashes(&path).into_owned().into()),
+                    query: Some(query.map(Bytes::from)),
+                    rounds: dynamic.rounds + 1,
+                    before: Some((
+                        Bytes::copy_from_slice(facts.path),
+                        facts.query.map(Bytes::copy_from_slice),
+                    )),
+                };
+                return FixUp::Again(Box::new(again));
+            }
+        };
+        found.dynamic = Some(dynamic);
+        result
+    }
+
+    /// What is known of a request that was found, for expressions and variables.
+    pub fn with_facts<R>(
+        &self,
+        host: VirtualHostId,
+        found: Option<&Found>,
+        asked: &Asked,
+        look: impl FnOnce(&Facts) -> R,
+    ) -> R {
+        let server = self.server(host);
+        let none = Variables::default();
+        let dynamic = found.and_then(|found| found.dynamic.as_deref());
+        let path = dynamic.and_then(|dynamic| dynamic.path.as_deref());
+        let merged = merge_slashes(path.unwrap_or(asked.path));
+        let file = found.and_then(|found| server.whole_file(found, &merged));
+        let query = dynamic.and_then(|dynamic| dynamic.query.as_ref());
+        look(&Facts {
+            asked,
+            identity: &server.identity,
+            path: &merged,
+            query: query.map_or(asked.query, Option::as_deref),
+            file: file.as_deref(),
+            file_length: None,
+            variables: dynamic.map_or(&none, |dynamic| &dynamic.changes.variables),
+            environment: found.map_or(&[], |found| &found.route.environment),
+            handler: found.map_or("", |found| found.route.handler_name()),
+        })
+    }
+
+    /// Judges the expressions of access rules for a request that was found.
+    pub fn asking<'a>(
+        &'a self,
+        host: VirtualHostId,
+        found: &'a Found,
+        asked: Asked<'a>,
+    ) -> Asking<'a> {
+        Asking {
+            table: self,
+            host,
+            found,
+            asked,
+        }
+    }
+
+    fn server(&self, host: VirtualHostId) -> &Server {
+        // An id comes from `virtual_host`; a wrong one is the main server.
+        self.servers.get(host.0).unwrap_or(&self.servers[0])
+    }
+
+    /// Finds a route. `file` is one that a rule named; `judge` says whether the condition of an `<If>` holds.
+    fn look_up(
+        &self,
+        host: VirtualHostId,
+        path: &[u8],
+        merged: &[u8],
+        file: Option<Vec<u8>>,
+        htaccess: &[Arc<Htaccess>],
+        judge: &dyn Fn(&Condition, Option<&[u8]>) -> bool,
+    ) -> Found {
+        let server = self.server(host);
         let mut key = Key::new();
         key.push(host.0);
-        server.sections.locations(&merged, |index| key.push(index));
-        if let Some(redirect) = server.redirects.find(&merged) {
+        server.sections.locations(merged, |index| key.push(index));
+        if file.is_none()
+            && let Some(redirect) = server.redirects.find(merged)
+        {
             return self.redirected(host, key, redirect);
         }
+        let locations = key.as_slice().len();
         let entry = self
             .cache
             .get(&key)
             .unwrap_or_else(|| self.by_location(host, &key));
         if let Entry::Route(route) = entry {
-            return found(route, None, path, &merged);
+            let conditional = self.in_location(host, &key, merged, judge);
+            match conditional {
+                None => return found(route, None, path, merged),
+                Some(Entry::Route(route)) => return found(route, None, path, merged),
+                // An `<If>` took the handler away.
+                Some(Entry::NeedsFile) => {}
+            }
         }
-        let mapped = server.mappings.find(&merged);
+        let mapped = match &file {
+            None => server.mappings.find(merged),
+            Some(file) if server.is_in_document_root(file) => Mapped::DocumentRoot,
+            Some(_) => Mapped::Anywhere,
+        };
         let mapped_number = match mapped {
             Mapped::By { index, .. } => index,
             Mapped::DocumentRoot => server.mappings.mappings.len(),
             Mapped::Nowhere => server.mappings.mappings.len() + 1,
+            Mapped::Anywhere => server.mappings.mappings.len() + 2,
         };
-        let locations = key.as_slice().len();
-        let file = server.mappings.file(mapped, &merged);
-        // Sections are numbered from 0, so this cannot be taken for one.
-        key.push(u32::MAX as usize);
+        let file = file.or_else(|| server.mappings.file(mapped, merged));
+        key.push(FILES);
         key.push(mapped_number);
         if let Some(file) = &file {
             server.sections.file(file, |index| key.push(index));
         }
-        let sections = key.as_slice().len();
+        let files = key.as_slice().len();
+        if server.sections.has_conditions() {
+            let fitting = server.fitting(&key, locations, files, mapped);
+            let whole = server.script_path(mapped, merged).or_else(|| file.clone());
+            let holds = |condition: &Condition| judge(condition, whole.as_deref());
+            key.push(CONDITIONS);
+            server
+                .sections
+                .conditions(&fitting, &holds, |index| key.push(index));
+        }
+        let conditions: Box<[u32]> = key.as_slice().get(files + 1..).unwrap_or_default().into();
         if !htaccess.is_empty() {
-            key.push(u32::MAX as usize);
+            key.push(HTACCESS);
             htaccess.iter().for_each(|read| key.push(read.id as usize));
         }
-        let route = match self.cache.get(&key) {
-            Some(Entry::Route(route)) => route,
-            _ => {
-                let named = Named {
-                    key: &key,
-                    locations,
-                    sections,
-                };
-                self.by_file(host, &named, mapped, file.as_deref(), htaccess)
-            }
-        };
-        found(route, file.map(path_buf), path, &merged)
+        let route = self.kept(&key, |key| {
+            let of_file = server.of_file(&key[locations + 2..files], mapped);
+            let of_path = &key[1..locations];
+            let mut settings = server.overlaid_with(&of_file, htaccess, file.as_deref(), of_path);
+            server.overlay(&mut settings, &conditions);
+            server.route(host, &settings, mapped)
+        });
+        let mut found = found(route, file.map(path_buf), path, merged);
+        found.conditions = conditions;
+        found
+    }
+
+    /// What locations that Python answers lead to with the `<If>` sections that hold; `None`: none does.
+    fn in_location(
+        &self,
+        host: VirtualHostId,
+        locations: &Key,
+        merged: &[u8],
+        judge: &dyn Fn(&Condition, Option<&[u8]>) -> bool,
+    ) -> Option<Entry> {
+        let server = self.server(host);
+        if !server.sections.has_conditions() {
+            return None;
+        }
+        let fitting = &locations.as_slice()[1..];
+        let file = server.mappings.file(Mapped::DocumentRoot, merged);
+        let holds = |condition: &Condition| judge(condition, file.as_deref());
+        let mut key = locations.clone();
+        key.push(CONDITIONS);
+        let before = key.as_slice().len();
+        server
+            .sections
+            .conditions(fitting, &holds, |index| key.push(index));
+        let conditions = &key.as_slice()[before..];
+        if conditions.is_empty() {
+            return None;
+        }
+        let known = self.cache.get(&key);
+        Some(known.unwrap_or_else(|| {
+            let settings = server.overlaid(&[fitting, conditions].concat());
+            let entry = match compose::python_handlers(&settings) {
+                Some(list) if list.location.is_some() => {
+                    let route = server.route(host, &settings, Mapped::Nowhere);
+                    Entry::Route(self.cache.intern(route))
+                }
+                _ => Entry::NeedsFile,
+            };
+            self.cache.insert(&key, &entry);
+            entry
+        }))
+    }
+
+    /// The route of a combination, made if it is new.
+    fn kept(&self, key: &Key, make: impl FnOnce(&[u32]) -> Route) -> Arc<Route> {
+        if let Some(Entry::Route(route)) = self.cache.get(key) {
+            return route;
+        }
+        let route = self.cache.intern(make(key.as_slice()));
+        self.cache.insert(key, &Entry::Route(route.clone()));
+        route
     }
 
     /// The route for a path once the file system was looked at: it leads to `file`, with what is after the first
-    /// `path_len` bytes left over (`PATH_INFO`), and the file's name says who answers (`AddHandler`).
+    /// `path_len` bytes left over (`PATH_INFO`), and the file's name says who answers (`AddHandler`). `before` is what the
+    /// path led to until then.
     pub fn find_named(
         &self,
         host: VirtualHostId,
@@ -192,9 +555,9 @@ impl RouteTable {
         file: PathBuf,
         path_len: usize,
         htaccess: &[Arc<Htaccess>],
+        before: Found,
     ) -> Found {
-        let host = VirtualHostId(host.0.min(self.servers.len() - 1));
-        let server = &self.servers[host.0];
+        let server = self.server(host);
         let merged = merge_slashes(path);
         let bytes = file.as_os_str().as_encoded_bytes();
         let mapped = server.mappings.find(&merged);
@@ -208,6 +571,7 @@ impl RouteTable {
             .sections
             .locations(&merged, |index| locations.push(number(index)));
         let mut settings = server.overlaid_with(&fitting, htaccess, Some(bytes), &locations);
+        server.overlay(&mut settings, &before.conditions);
         let by_name = compose::handler_by_name(&settings, bytes);
         // `SetHandler` wins, and `SetHandler None` lets the name decide.
         if matches!(settings.handler, None | Some(HandlerChoice::None)) && by_name.is_some() {
@@ -225,6 +589,8 @@ impl RouteTable {
             },
             route,
             file: Some(file),
+            dynamic: before.dynamic,
+            conditions: before.conditions,
         }
     }
 
@@ -259,36 +625,36 @@ impl RouteTable {
     /// What a redirect outside sections leads to: a status that everyone may see.
     fn redirected(&self, host: VirtualHostId, mut key: Key, redirect: Box<Redirected>) -> Found {
         let locations = key.as_slice().len();
-        // No mapping and no section has this number.
-        key.push(u32::MAX as usize);
-        key.push(u32::MAX as usize);
+        // No mapping has this number.
+        key.push(FILES);
+        key.push(FILES);
         key.push(usize::from(redirect.status.as_u16()));
-        let route = match self.cache.get(&key) {
-            Some(Entry::Route(route)) => route,
-            _ => {
-                let server = &self.servers[host.0];
-                let settings = server.overlaid(&key.as_slice()[1..locations]);
-                let route = self.cache.intern(Route {
-                    action: Action::Status(redirect.status),
-                    access: Access::default(),
-                    redirects: Redirects::default(),
-                    ..compose::route(host, &settings, Mapped::Nowhere, &server.mappings)
-                });
-                self.cache.insert(&key, &Entry::Route(route.clone()));
-                route
+        let server = self.server(host);
+        let route = self.kept(&key, |key| {
+            let settings = server.overlaid(&key[1..locations]);
+            Route {
+                action: Action::Status(redirect.status),
+                access: Access::default(),
+                redirects: Redirects::default(),
+                set_env_if: Arc::default(),
+                rewriting: None,
+                asks_expressions: false,
+                ..server.route(host, &settings, Mapped::Nowhere)
             }
-        };
+        });
         Found {
             route,
             file: None,
             redirect: Some(redirect),
+            dynamic: None,
+            conditions: Box::default(),
             script_name_len: 0,
         }
     }
 
     /// What a new combination of locations leads to.
     fn by_location(&self, host: VirtualHostId, key: &Key) -> Entry {
-        let server = &self.servers[host.0];
+        let server = self.server(host);
         let settings = server.overlaid(&key.as_slice()[1..]);
         let in_location =
             compose::python_handlers(&settings).is_some_and(|list| list.location.is_some());
@@ -301,30 +667,6 @@ impl RouteTable {
         entry
     }
 
-    /// What a new combination of locations, mapping and file sections leads to.
-    fn by_file(
-        &self,
-        host: VirtualHostId,
-        named: &Named,
-        mapped: Mapped,
-        file: Option<&[u8]>,
-        htaccess: &[Arc<Htaccess>],
-    ) -> Arc<Route> {
-        let server = &self.servers[host.0];
-        let numbers = named.key.as_slice();
-        let mut fitting = numbers[named.locations + 2..named.sections].to_vec();
-        if let Some(script) = server.script(mapped) {
-            server.sections.file(script, |index| {
-                fitting.push(u32::try_from(index).unwrap_or(u32::MAX))
-            });
-        }
-        let locations = &numbers[1..named.locations];
-        let settings = server.overlaid_with(&fitting, htaccess, file, locations);
-        let route = self.route(host, &settings, mapped);
-        self.cache.insert(named.key, &Entry::Route(route.clone()));
-        route
-    }
-
     /// The route for a sum of settings; a mod_python handler that declines leaves the request to files.
     fn route(
         &self,
@@ -332,34 +674,42 @@ impl RouteTable {
         settings: &DirectorySettings,
         mapped: Mapped,
     ) -> Arc<Route> {
-        let mappings = &self.servers[host.0].mappings;
-        let mut route = compose::route(host, settings, mapped, mappings);
+        let server = &self.servers[host.0];
+        let mut route = server.route(host, settings, mapped);
         if matches!(&route.action, Action::Python(python) if !python.is_framework()) {
             let files = DirectorySettings {
                 handler: Some(HandlerChoice::Files),
                 ..settings.clone()
             };
-            let declined = compose::route(host, &files, mapped, mappings);
+            let declined = server.route(host, &files, mapped);
             route.when_declined = Some(self.cache.intern(declined));
         }
         self.cache.intern(route)
     }
 }
 
-/// A key and what its parts are.
-struct Named<'k> {
-    key: &'k Key,
-    /// How many numbers are the host and its `<Location>`s.
-    locations: usize,
-    /// How many numbers come before those of `.htaccess` files.
-    sections: usize,
-}
-
 impl Server {
     fn new(site: &Site, main: &Shared, server: &VirtualHost) -> Self {
-        let settings = match server.settings == *main.settings {
-            true => main.settings.clone(),
-            false => Arc::new(server.settings.clone()),
+        let inherited = match server.origin {
+            Some(_) => site.main_server.sections.as_slice(),
+            None => &[],
+        };
+        let rewriting = server.rewriting.clone().unwrap_or_default();
+        let written = || inherited.iter().chain(&server.sections);
+        let has_rewriting = rewriting.is_on() || written().any(rewrites);
+        let settings = if server.settings == *main.settings && !has_rewriting {
+            main.settings.clone()
+        } else {
+            // Sections inherit the switch and the options, not the rules.
+            let inherited_rewriting = has_rewriting.then(|| Rewriting {
+                engine: rewriting.engine,
+                options: rewriting.options,
+                ..Rewriting::default()
+            });
+            Arc::new(DirectorySettings {
+                rewriting: inherited_rewriting,
+                ..server.settings.clone()
+            })
         };
         let sections = match server.origin {
             Some(_) if !server.sections.is_empty() => {
@@ -367,11 +717,106 @@ impl Server {
             }
             _ => main.sections.clone(),
         };
+        let allows_overrides = sections.allow_overrides();
         Self {
+            identity: Identity::new(server),
             settings,
             sections,
             redirects: Redirects::new(&server.redirects),
             mappings: Mappings::new(site, server),
+            set_env_if: server.set_env_if.clone(),
+            maps: Maps::new(&rewriting.maps),
+            // A `.htaccess` file may hold such lines as well.
+            is_dynamic: !server.set_env_if.is_empty()
+                || allows_overrides
+                || has_rewriting
+                || written().any(is_dynamic),
+            has_rewriting,
+            rewriting,
+        }
+    }
+
+    fn route(&self, host: VirtualHostId, settings: &DirectorySettings, mapped: Mapped) -> Route {
+        compose::route(host, settings, mapped, &self.mappings, self.is_dynamic)
+    }
+
+    /// The sections of a key without conditions, in the order they apply.
+    fn fitting(&self, key: &Key, locations: usize, files: usize, mapped: Mapped) -> Vec<u32> {
+        let key = key.as_slice();
+        let mut fitting = self.of_file(&key[locations + 2..files], mapped);
+        fitting.extend_from_slice(&key[1..locations]);
+        fitting
+    }
+
+    /// Lays sections over settings, in order.
+    fn overlay(&self, settings: &mut DirectorySettings, sections: &[u32]) {
+        for &index in sections {
+            settings.overlay(&self.sections.get(index as usize).settings);
+        }
+    }
+
+    /// The sections of a file, and those of the script that stands for it.
+    fn of_file(&self, sections: &[u32], mapped: Mapped) -> Vec<u32> {
+        let mut fitting = sections.to_vec();
+        if let Some(script) = self.script(mapped) {
+            self.sections.file(script, |index| {
+                fitting.push(u32::try_from(index).unwrap_or(u32::MAX))
+            });
+        }
+        fitting
+    }
+
+    /// Whether the rules outside sections are tried for a path: a location may switch them on or off, as in httpd.
+    fn rewrites(&self, merged: &[u8], holds: &dyn Fn(&Condition) -> bool) -> bool {
+        let mut fitting = Vec::new();
+        let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
+        self.sections
+            .locations(merged, |index| fitting.push(number(index)));
+        if self.sections.has_conditions() {
+            let locations = fitting.clone();
+            self.sections
+                .conditions(&locations, holds, |index| fitting.push(number(index)));
+        }
+        let last = fitting.iter().rev().find_map(|&index| {
+            let settings = &self.sections.get(index as usize).settings;
+            settings.rewriting.as_ref()?.engine
+        });
+        last.or(self.rewriting.engine) == Some(true)
+    }
+
+    fn is_in_document_root(&self, file: &[u8]) -> bool {
+        let root = self
+            .identity
+            .root()
+            .map(|root| root.strip_suffix(b"/").unwrap_or(root));
+        let rest = root.and_then(|root| file.strip_prefix(root));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// A script and what follows its URL.
+    fn script_path(&self, mapped: Mapped, merged: &[u8]) -> Option<Vec<u8>> {
+        let Mapped::By { length, .. } = mapped else {
+            return None;
+        };
+        let script = self.script(mapped)?;
+        let rest = merged.get(length..).unwrap_or_default();
+        let slash: &[u8] = if rest.is_empty() || rest.starts_with(b"/") {
+            b""
+        } else {
+            b"/"
+        };
+        Some([script, slash, rest].concat())
+    }
+
+    /// The file of a request, with what follows it in the path; below `DocumentRoot` where Python answers without one.
+    fn whole_file(&self, found: &Found, merged: &[u8]) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStrExt;
+        if let Some(file) = &found.file {
+            return Some(file.as_os_str().as_bytes().to_vec());
+        }
+        match &found.route.action {
+            Action::Wsgi(_) => self.script_path(self.mappings.find(merged), merged),
+            _ => self.mappings.file(Mapped::DocumentRoot, merged),
         }
     }
 
@@ -429,12 +874,38 @@ impl Server {
     }
 }
 
+/// Whether what a section says depends on more than the path.
+fn is_dynamic(section: &Section) -> bool {
+    let settings = &section.settings;
+    matches!(section.pattern, SectionPattern::If { .. })
+        || !settings.set_env_if.is_empty()
+        || section.inner.iter().any(is_dynamic)
+}
+
+/// Whether a section switches rewriting on.
+fn rewrites(section: &Section) -> bool {
+    let rewriting = section.settings.rewriting.as_ref();
+    rewriting.is_some_and(Rewriting::is_on) || section.inner.iter().any(rewrites)
+}
+
+/// The variables of a request that starts again: those it had are kept under another name.
+fn redirected_variables(environment: &Variables) -> Variables {
+    let mut variables = Variables::default();
+    for (name, value) in environment.as_slice() {
+        variables.set(format!("REDIRECT_{name}"), value.clone());
+    }
+    variables.set("REDIRECT_STATUS", "200");
+    variables
+}
+
 fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8], merged: &[u8]) -> Found {
     Found {
         redirect: route.redirects.find(merged),
         script_name_len: script_name_len(&route, path),
         route,
         file,
+        dynamic: None,
+        conditions: Box::default(),
     }
 }
 

@@ -29,6 +29,7 @@ fn check(config: &str, expected: &[(&str, bool)]) {
             certified: false,
             method,
             variables: &variables,
+            expressions: None,
             user: None,
         };
         let route = table.find(VirtualHostId(0), path.as_bytes()).route;
@@ -229,6 +230,7 @@ fn check_user(lines: &str, expected: [Verdict; 3]) {
             certified: false,
             method: "GET",
             variables: &[],
+            expressions: None,
             user,
         })
     });

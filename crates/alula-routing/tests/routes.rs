@@ -23,6 +23,7 @@ fn asker(method: &str) -> Asker<'_> {
         certified: false,
         method,
         variables: &[],
+        expressions: None,
         user: None,
     }
 }

@@ -1,7 +1,11 @@
 //! What an `ErrorDocument` that is a path changes on the way in and on the way out.
 
+use crate::asking::Kept;
 use alula_http::Response;
+use alula_routing::Found;
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName};
+use std::sync::Arc;
 
 /// What belongs to the request that failed and not to its page: conditions, ranges, content.
 const NOT_FOR_THE_PAGE: [HeaderName; 10] = [
@@ -30,6 +34,19 @@ pub(crate) fn without_conditions(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     headers
+}
+
+/// What a page is told of the request that failed (httpd's `REDIRECT_*`).
+pub(crate) fn variables(kept: &Kept, status: StatusCode, page: &Found) -> Arc<[(String, String)]> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut variables = page.variables().to_vec();
+    let mut add = |name: &str, value: String| variables.push((name.to_owned(), value));
+    add("REDIRECT_STATUS", status.as_str().to_owned());
+    add("REDIRECT_URL", text(&kept.decoded.path));
+    if let Some(query) = &kept.decoded.query {
+        add("REDIRECT_QUERY_STRING", text(query));
+    }
+    variables.into()
 }
 
 /// The page with the status of the error, unless an application sends the client elsewhere.

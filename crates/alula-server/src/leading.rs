@@ -6,10 +6,9 @@ use crate::authentication::Refusal;
 use crate::pipeline::Pipeline;
 use crate::redirect;
 use alula_http::{Handler, Lead, Leading, Peer, Response, status_response};
-use alula_routing::site::Asker;
-use alula_routing::{Found, HtaccessError, HtaccessFiles, Verdict, VirtualHostId};
+use alula_routing::{Asked, Found, HtaccessError, HtaccessFiles, Verdict, VirtualHostId};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use std::sync::Arc;
 
 /// How often one request may be led on, httpd's `LimitInternalRecursion`.
@@ -33,8 +32,7 @@ pub(crate) struct End {
 
 /// The request, as far as it matters here.
 pub(crate) struct Led<'r> {
-    pub(crate) asker: &'r Asker<'r>,
-    pub(crate) headers: &'r HeaderMap,
+    pub(crate) asked: Asked<'r>,
     pub(crate) query: Option<&'r [u8]>,
     pub(crate) base: redirect::Base<'r>,
     pub(crate) peer: &'r Peer,
@@ -54,7 +52,7 @@ impl Pipeline {
                 Lead::Here => return Ok(way),
                 Lead::Answered(response) => return Err(way.end(response)),
                 Lead::To(path) => {
-                    way.found = self.routes.find(way.host, &path);
+                    way.found = self.look_up_led(way.host, &led.asked, way.found, &path);
                     way.path = path;
                     match self.htaccess(way.host, &way.found, led.peer, led.id).await {
                         Ok(None) => {}
@@ -71,12 +69,13 @@ impl Pipeline {
                         Ok(files) => files.unwrap_or_default(),
                         Err(response) => return Err(way.end(*response)),
                     };
+                    let (host, before) = (way.host, way.found);
                     let routes = &self.routes;
-                    way.found = routes.find_named(way.host, &way.path, file, path_len, &files);
+                    way.found = routes.find_named(host, &way.path, file, path_len, &files, before);
                     true
                 }
             };
-            match self.admit(&way.found, led).await {
+            match self.admit(way.host, &way.found, led).await {
                 Ok(Some(user)) => way.user = Some(user),
                 Ok(None) => {}
                 Err(refusal) => {
@@ -131,15 +130,16 @@ impl Pipeline {
     }
 
     /// Whether the request may go there; the user, if it takes one.
-    async fn admit(&self, found: &Found, led: &Led<'_>) -> Result<Option<Arc<str>>, Refusal> {
-        let access = &found.route.access;
-        match access.judge(led.asker) {
+    async fn admit(
+        &self,
+        host: VirtualHostId,
+        found: &Found,
+        led: &Led<'_>,
+    ) -> Result<Option<Arc<str>>, Refusal> {
+        match self.judge(host, found, &led.asked) {
             Verdict::Pass => Ok(None),
             Verdict::Refuse => Err(Refusal::denied()),
-            Verdict::AskUser => {
-                let admitted = self.authenticator.admit(access, led.asker, led.headers);
-                admitted.await.map(Some)
-            }
+            Verdict::AskUser => self.admit_user(host, found, &led.asked).await.map(Some),
         }
     }
 
@@ -150,23 +150,27 @@ impl Pipeline {
         listed: &Found,
         path: &[u8],
         name: &[u8],
-        asker: &Asker<'_>,
+        asked: &Asked<'_>,
     ) -> bool {
         let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
         let path = [path, slash, name].concat();
-        let mut found = self.routes.find(host, &path);
+        let asked = Asked {
+            path: &path,
+            ..*asked
+        };
+        let mut found = self.look_up(host, &asked);
         if let Some(file) = &found.file
             && let Some(chain) = self.routes.htaccess(host, file)
         {
             // The directory has just been read, so this is a look at what is in memory.
             match chain.fresh().unwrap_or_else(|| chain.refresh()) {
                 Ok(files) if files.is_empty() => {}
-                Ok(files) => found = self.routes.find_with(host, &path, &files),
+                Ok(files) => found = self.look_up_with(host, &asked, None, &files),
                 Err(_) => return false,
             }
         }
         let access = &found.route.access;
-        match access.judge(asker) {
+        match self.judge(host, &found, &asked) {
             Verdict::Pass => true,
             Verdict::Refuse => false,
             // The same rules that let this user see the directory.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod asking;
 mod authentication;
 mod clock;
 mod compression;

@@ -4,8 +4,9 @@
 //! other, and whoever may not ask for it is refused there too (httpd's `ap_internal_redirect`). What content the request had
 //! stays with the handler that sent it on, so what follows is a GET.
 
+use crate::asking::asked_again;
 use crate::connection::Connection;
-use crate::pipeline::{Pipeline, asker, without_content};
+use crate::pipeline::{Pipeline, without_content};
 use crate::redirect;
 use alula_http::{Onward, Request, Response, status_response};
 use alula_routing::{Route, Verdict, VirtualHostId};
@@ -88,19 +89,18 @@ impl Pipeline {
         if request.method != Method::HEAD {
             request.method = Method::GET;
         }
-        let mut found = self.routes.find(went.host, &decoded.path);
+        let asked = asked_again(request, target, &decoded, went.connection);
+        let mut found = self.look_up(went.host, &asked);
         let files = self.htaccess(went.host, &found, &went.connection.peer, request.id);
         if let Some(files) = files.await? {
-            found = self.routes.find_with(went.host, &decoded.path, &files);
+            found = self.look_up_with(went.host, &asked, None, &files);
         }
-        let access = &found.route.access;
-        let asker = asker(went.connection, request.method.as_str());
-        match access.judge(&asker) {
+        match self.judge(went.host, &found, &asked) {
             Verdict::Pass => {}
             Verdict::Refuse => return Err(refuse(StatusCode::FORBIDDEN)),
             Verdict::AskUser => {
-                let admitted = self.authenticator.admit(access, &asker, &request.headers);
-                match admitted.await {
+                let admitted = self.admit_user(went.host, &found, &asked).await;
+                match admitted {
                     Ok(user) => request.user = Some(user),
                     Err(refusal) => {
                         refusal.log(&went.connection.peer, request.id);

@@ -4,6 +4,7 @@
 //! content. A refusal that leaves content unread ends the connection.
 
 use crate::access_log::{AccessLogs, Entry};
+use crate::asking::{self, Kept, Late};
 use crate::authentication::Authenticator;
 use crate::compression;
 use crate::connection::{Connection, Phase};
@@ -23,10 +24,10 @@ use crate::tls::{Misdirected, Tls};
 use alula_http::path::{self, PathError, Target};
 use alula_http::{
     Answer, Body, BodyMode, FilePart, Handler, Leading, Listing, Onward, OwnPage, Request,
-    Response, Scheme, status_response,
+    Response, status_response,
 };
 use alula_routing::{
-    Action, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
+    Action, Asked, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
 };
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -122,6 +123,8 @@ struct Answered {
     received: Option<SystemTime>,
     /// Who it came from, or claimed to: for the access log.
     user: Option<Arc<str>>,
+    /// The request's head, where something asks for it later.
+    kept: Option<Box<Kept>>,
 }
 
 impl Pipeline {
@@ -195,10 +198,11 @@ impl Pipeline {
 
         let mut kept = None;
         let mut answered = self.answer(request, &connection, host, id, &mut kept).await;
+        answered.kept = kept;
         let documented = |found: &Found| !found.route.error_documents.is_empty();
         if answered.found.as_ref().is_some_and(documented) {
             // Boxed: the future of every request would have to hold this one's state.
-            answered = Box::pin(self.error_document(answered, kept, &connection, id)).await;
+            answered = Box::pin(self.error_document(answered, &connection)).await;
         }
 
         let settings = &self.hosts[answered.host.0].connection;
@@ -214,9 +218,7 @@ impl Pipeline {
     async fn error_document(
         &self,
         mut answered: Answered,
-        head: Option<http::request::Parts>,
         connection: &Arc<Connection>,
-        id: u64,
     ) -> Answered {
         let status = answered.response.status();
         let own = answered.response.extensions().get::<OwnPage>().is_some();
@@ -239,12 +241,15 @@ impl Pipeline {
                 }
             }
             Some(site::ErrorDocument::Path(path)) => {
-                let Some(head) = head else { return answered };
-                let page = self.error_page(path.clone(), head, answered.host, connection, id);
+                let Some(kept) = answered.kept.take() else {
+                    return answered;
+                };
+                let page = self.error_page(path.clone(), &kept, status, answered.host, connection);
                 if let Some((response, found)) = page.await {
                     answered.response = error_document::with_status(response, &answered.response);
                     answered.found = Some(found);
                 }
+                answered.kept = Some(kept);
             }
         }
         answered
@@ -254,30 +259,31 @@ impl Pipeline {
     async fn error_page(
         &self,
         path: String,
-        head: http::request::Parts,
+        kept: &Kept,
+        status: StatusCode,
         host: VirtualHostId,
         connection: &Arc<Connection>,
-        id: u64,
     ) -> Option<(Response, Found)> {
+        let id = kept.id;
         let (_, decoded) = self.targets.decode(&path).ok()?;
-        let mut found = self.routes.find(host, &decoded.path);
+        let head = &kept.head;
+        let asked = Asked {
+            method: "GET",
+            ..asking::asked(head, &kept.target, &decoded, connection, id)
+        };
+        let mut found = self.look_up(host, &asked);
         if let Some(files) = self
             .htaccess(host, &found, &connection.peer, id)
             .await
             .ok()?
         {
-            found = self.routes.find_with(host, &decoded.path, &files);
+            found = self.look_up_with(host, &asked, None, &files);
         }
-        let asker = asker(connection, "GET");
-        if found.redirect.is_some() || found.route.access.judge(&asker) != Verdict::Pass {
+        if found.redirect.is_some() || self.judge(host, &found, &asked) != Verdict::Pass {
             return None;
         }
-        let target = head
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
         let request = Request {
-            target: target.to_owned().into(),
+            target: kept.target.clone(),
             method: match head.method {
                 Method::HEAD => Method::HEAD,
                 _ => Method::GET,
@@ -285,10 +291,11 @@ impl Pipeline {
             version: head.version,
             path: decoded.path,
             query: decoded.query,
-            headers: error_document::without_conditions(head.headers),
+            headers: error_document::without_conditions(head.headers.clone()),
             file: found.file.clone(),
             script_name_len: found.script_name_len,
             user: None,
+            variables: Some(error_document::variables(kept, status, &found)),
             peer: connection.peer.clone(),
             body: Body::Empty,
             id,
@@ -317,7 +324,7 @@ impl Pipeline {
         connection: &Arc<Connection>,
         host: VirtualHostId,
         id: u64,
-        kept: &mut Option<http::request::Parts>,
+        kept: &mut Option<Box<Kept>>,
     ) -> Answered {
         let (head, incoming) = request.into_parts();
         let refuse = |status: StatusCode, close: bool, found: Option<Found>| {
@@ -330,6 +337,7 @@ impl Pipeline {
                 found,
                 received: None,
                 user: None,
+                kept: None,
             }
         };
 
@@ -385,12 +393,13 @@ impl Pipeline {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, has_content, None);
         }
 
-        let mut found = self.routes.find(host, &decoded.path);
+        let asked = || asking::asked(&head, &target, &decoded, connection, id);
+        let mut found = self.look_up(host, &asked());
         if self.routes.allow_overrides() {
             let files = self.htaccess(host, &found, &connection.peer, id);
             match Box::pin(files).await {
                 Ok(None) => {}
-                Ok(Some(files)) => found = self.routes.find_with(host, &decoded.path, &files),
+                Ok(Some(files)) => found = self.look_up_with(host, &asked(), None, &files),
                 Err(response) => {
                     let mut answered = refuse(response.status(), has_content, Some(found));
                     answered.response = *response;
@@ -398,38 +407,76 @@ impl Pipeline {
                 }
             }
         }
-        let route = &found.route;
-        if route.has_error_page {
-            *kept = Some(head.clone());
+        if found.route.has_error_page || found.route.response_headers.asks() || self.logs.asks(host)
+        {
+            let (head, target, decoded) = (head.clone(), target.clone(), decoded.clone());
+            *kept = Some(Box::new(Kept {
+                head,
+                target,
+                decoded,
+                id,
+            }));
         }
         let leads_to_files = found.file.is_some() || found.redirect.is_some();
         if decoded.has_encoded_slash && slashes == site::EncodedSlashes::Off && leads_to_files {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
-        let method = head.method.clone();
-        let asker = asker(connection, method.as_str());
         let mut user = None;
-        let verdict = route.access.judge(&asker);
-        if verdict == Verdict::AskUser {
-            let admitted = self
-                .authenticator
-                .admit(&route.access, &asker, &head.headers);
-            // In a box: requests that need no user shall not carry the room for it.
-            let admitted = Box::pin(admitted).await;
-            match admitted {
-                Ok(name) => user = Some(name),
-                Err(refusal) => {
-                    refusal.log(&connection.peer, id);
-                    let mut answered = refuse(refusal.status, has_content, Some(found));
-                    refusal.challenge(answered.response.headers_mut());
-                    answered.user = refusal.claimed;
-                    return answered;
+        loop {
+            match self.judge(host, &found, &asked()) {
+                Verdict::Pass => {}
+                Verdict::AskUser => {
+                    // In a box: requests that need no user shall not carry the room for it.
+                    let admitted = Box::pin(async {
+                        let asked = asked();
+                        self.admit_user(host, &found, &asked).await
+                    });
+                    match admitted.await {
+                        Ok(name) => user = Some(name),
+                        Err(refusal) => {
+                            refusal.log(&connection.peer, id);
+                            let mut answered = refuse(refusal.status, has_content, Some(found));
+                            refusal.challenge(answered.response.headers_mut());
+                            answered.user = refusal.claimed;
+                            return answered;
+                        }
+                    }
+                }
+                Verdict::Refuse => {
+                    tracing::debug!(target: "authz_core", client = %connection.peer.remote, request = id, "denied by configuration");
+                    return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
                 }
             }
-        } else if verdict == Verdict::Refuse {
-            tracing::debug!(target: "authz_core", client = %connection.peer.remote, request = id, "denied by configuration");
-            return refuse(StatusCode::FORBIDDEN, has_content, Some(found));
+            if found.route.rewriting.is_none() {
+                break;
+            }
+            let asked = Asked {
+                user: user.as_deref(),
+                ..asked()
+            };
+            match self.fix_up(host, &mut found, &asked) {
+                None => break,
+                Some(dynamic) => {
+                    found = self.look_up_with(host, &asked, Some(dynamic.clone()), &[]);
+                    if self.routes.allow_overrides() {
+                        let files = self.htaccess(host, &found, &connection.peer, id);
+                        match Box::pin(files).await {
+                            Ok(None) => {}
+                            Ok(Some(files)) => {
+                                found = self.look_up_with(host, &asked, Some(dynamic), &files);
+                            }
+                            Err(response) => {
+                                let mut answered =
+                                    refuse(response.status(), has_content, Some(found));
+                                answered.response = *response;
+                                return answered;
+                            }
+                        }
+                    }
+                }
+            }
         }
+        let route = &found.route;
         if let Some(redirected) = &found.redirect {
             if has_content {
                 connection.make_last();
@@ -440,18 +487,26 @@ impl Pipeline {
                 peer: &connection.peer,
             };
             return Answered {
-                response: redirect::response(redirected, &base, decoded.query.as_deref()),
+                response: redirect::response(
+                    redirected,
+                    &base,
+                    found.query(decoded.query.as_deref()),
+                ),
                 host,
                 found: Some(found),
                 received: None,
                 user,
+                kept: None,
             };
         }
 
         let mut handler = self.handler(route);
         let lead = found.file.as_deref();
-        let lead = lead.and_then(|file| handler.lead(&decoded.path, file));
-        let (mut found, mut path) = (found, decoded.path);
+        let lead = lead.and_then(|file| handler.lead(&found.path(&decoded.path), file));
+        let mut path = found.path(&decoded.path);
+        let query = found
+            .query(decoded.query.as_deref())
+            .map(Bytes::copy_from_slice);
         if let Some(lead) = lead {
             let way = Way {
                 host,
@@ -461,9 +516,8 @@ impl Pipeline {
                 user,
             };
             let led = Led {
-                asker: &asker,
-                headers: &head.headers,
-                query: decoded.query.as_deref(),
+                asked: asked(),
+                query: query.as_deref(),
                 base: redirect::Base {
                     asked: authority(&head.uri, &head.headers),
                     server_name: &self.hosts[host.0].server_name,
@@ -487,6 +541,7 @@ impl Pipeline {
                         found: Some(end.found),
                         received: None,
                         user: end.user,
+                        kept: None,
                     };
                 }
             }
@@ -521,32 +576,54 @@ impl Pipeline {
         };
 
         let listing = route.when_declined.as_ref().unwrap_or(route);
-        let listed = matches!(&listing.action, Action::Files(files) if files.options.indexes);
-        let listed = listed.then(|| path.clone());
+        // Only a directory is listed, and its path ends with a slash.
+        let listed = matches!(&listing.action, Action::Files(files) if files.options.indexes)
+            && path.ends_with(b"/");
+        let listed = listed.then(|| {
+            let (head, target, decoded) = (head.clone(), target.clone(), decoded.clone());
+            let kept = Kept {
+                head,
+                target,
+                decoded,
+                id,
+            };
+            (path.clone(), Box::new(kept))
+        });
         let received = route.response_headers.tells_time().then(SystemTime::now);
-        let mut headers = head.headers;
-        if let Some(authority) = head.uri.authority()
-            && let Ok(host) = HeaderValue::from_str(authority.as_str())
-        {
+        let changes = &route.request_headers;
+        let own_host = head.uri.authority().map(|authority| authority.as_str());
+        let own_host = own_host.and_then(|host| HeaderValue::from_str(host).ok());
+        let changed = changes.asks().then(|| {
+            let mut headers = head.headers.clone();
+            let asked = Asked {
+                user: user.as_deref(),
+                ..asked()
+            };
+            self.routes.with_facts(host, Some(&found), &asked, |facts| {
+                changes.apply_to_request(&mut headers, &Moment::from(received).of(facts));
+            });
+            headers
+        });
+        let changes = (changed.is_none() && !changes.is_empty()).then_some(changes);
+        let mut headers = changed.unwrap_or(head.headers);
+        if let Some(host) = own_host {
             headers.insert(header::HOST, host);
         }
-        if !route.request_headers.is_empty() {
-            let moment = Moment::from(received);
-            route
-                .request_headers
-                .apply_to_request(&mut headers, &moment);
+        if let Some(changes) = changes {
+            changes.apply_to_request(&mut headers, &Moment::from(received));
         }
-        let wanted = compression::Wanted::new(&found, &method, &mut headers);
+        let wanted = compression::Wanted::new(&found, &head.method, &mut headers);
         let request = Request {
             method: head.method,
             version: head.version,
             target,
             path,
-            query: decoded.query,
+            query,
             headers,
             file: found.file.clone(),
             script_name_len: found.script_name_len,
             user: user.clone(),
+            variables: found.request_variables(),
             peer: connection.peer.clone(),
             body,
             id,
@@ -573,10 +650,17 @@ impl Pipeline {
             let sent = self.named_file(host, settings, response, request);
             response = Box::pin(sent).await;
         }
-        if let Some(path) = listed
+        if let Some((path, kept)) = listed
             && let Some(Listing(listing)) = response.extensions_mut().remove()
         {
-            response = listing.page(&|name| self.may_see(host, &found, &path, name, &asker));
+            let late = Late {
+                kept: &kept,
+                connection,
+                user: user.as_deref(),
+            };
+            let fields = response.headers().clone();
+            let asked = late.asked((&fields, response.status()));
+            response = listing.page(&|name| self.may_see(host, &found, &path, name, &asked));
         }
         if let Some(wanted) = wanted {
             let body = part(std::mem::take(response.body_mut()));
@@ -592,6 +676,7 @@ impl Pipeline {
             found: Some(found),
             received,
             user,
+            kept: None,
         }
     }
 
@@ -611,7 +696,19 @@ impl Pipeline {
         {
             head.extensions.insert(reason);
         }
-        self.change_headers(&mut head, &answered.found, answered.host, answered.received);
+        let late = answered.kept.as_deref().map(|kept| Late {
+            kept,
+            connection,
+            user: answered.user.as_deref(),
+        });
+        let found = answered.found.as_ref();
+        self.change_headers(
+            &mut head,
+            found,
+            answered.host,
+            answered.received,
+            late.as_ref(),
+        );
         head.headers
             .entry(header::SERVER)
             .or_insert(HeaderValue::from_static("Alula"));
@@ -632,13 +729,16 @@ impl Pipeline {
         let streams = matches!(body, Body::Stream(_) | Body::Part(_)) && !head_only;
         let guard = match entry {
             Some(mut entry) => {
-                entry.answered(
-                    &head,
-                    version,
-                    keep_alive,
-                    answered.found.as_ref(),
-                    answered.user,
-                );
+                if let Some(late) = &late
+                    && self.logs.asks(answered.host)
+                {
+                    let asked = late.asked((&head.headers, head.status));
+                    self.routes
+                        .with_facts(answered.host, found, &asked, |facts| {
+                            entry.decide(facts);
+                        });
+                }
+                entry.answered(&head, version, keep_alive, found, answered.user.clone());
                 Some(Sent::logged(entry, connection, &self.observer))
             }
             None if streams => Some(Sent::plain(connection, &self.observer)),
@@ -667,13 +767,14 @@ impl Pipeline {
     fn change_headers(
         &self,
         head: &mut http::response::Parts,
-        found: &Option<Found>,
+        found: Option<&Found>,
         host: VirtualHostId,
         received: Option<SystemTime>,
+        late: Option<&Late>,
     ) {
         // What was refused before it had a route has the settings outside all sections.
         let unmapped = found.is_none().then(|| self.routes.find(host, b"*"));
-        let Some(found) = found.as_ref().or(unmapped.as_ref()) else {
+        let Some(found) = found.or(unmapped.as_ref()) else {
             return;
         };
         if let Some(expires) = &found.route.expires {
@@ -686,7 +787,20 @@ impl Pipeline {
         let changes = &found.route.response_headers;
         if !changes.is_empty() {
             let own = is_own_error(head);
-            changes.apply_to_response(&mut head.headers, own, &Moment::from(received));
+            let moment = Moment::from(received);
+            match late.filter(|_| changes.asks()) {
+                None => changes.apply_to_response(&mut head.headers, own, &moment),
+                Some(late) => {
+                    let fields = head.headers.clone();
+                    let asked = late.asked((&fields, head.status));
+                    self.routes.with_facts(host, Some(found), &asked, |facts| {
+                        changes.apply_to_response(&mut head.headers, own, &moment.of(facts));
+                    });
+                }
+            }
+        }
+        if let Some(dynamic) = &found.dynamic {
+            asking::add_changes(head, found, &dynamic.changes);
         }
     }
 
@@ -761,6 +875,7 @@ pub(crate) fn without_content(request: &Request) -> Request {
         file: None,
         script_name_len: 0,
         user: request.user.clone(),
+        variables: None,
         peer: request.peer.clone(),
         body: Body::Empty,
         id: request.id,
@@ -794,25 +909,8 @@ fn is_own_error(head: &http::response::Parts) -> bool {
     !head.status.is_success() && head.extensions.get::<OwnPage>().is_some()
 }
 
-/// What access rules look at.
-pub(crate) fn asker<'a>(connection: &Connection, method: &'a str) -> site::Asker<'a> {
-    site::Asker {
-        client: connection.peer.remote.ip(),
-        local: connection.peer.local.ip(),
-        secure: connection.peer.scheme == Scheme::Https,
-        certified: connection
-            .peer
-            .tls()
-            .is_some_and(|session| session.has_client_certificate()),
-        method,
-        // Nothing sets variables this early yet; `SetEnv` comes after access, as in httpd.
-        variables: &[],
-        user: None,
-    }
-}
-
 /// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).
-fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
+pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str().as_bytes()),
         None => headers.get(header::HOST).map(HeaderValue::as_bytes),

@@ -1,7 +1,7 @@
 //! The answer of a `Redirect`: `Location` is always a whole URL.
 
-use alula_http::{Peer, Response, Scheme, status_response};
-use alula_routing::Redirected;
+use alula_http::{Peer, Response, status_response};
+use alula_routing::{Redirected, own_url};
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 
@@ -21,11 +21,12 @@ pub(crate) fn response(redirected: &Redirected, base: &Base, query: Option<&[u8]
         return response;
     };
     let mut location = match target.starts_with('/') {
-        true => base.url(),
+        true => own_url(base.peer, base.asked, base.server_name),
         false => Vec::with_capacity(target.len()),
     };
     location.extend_from_slice(target.as_bytes());
     if let Some(query) = query
+        && !redirected.is_whole
         && !target.contains('?')
     {
         location.push(b'?');
@@ -39,37 +40,10 @@ pub(crate) fn response(redirected: &Redirected, base: &Base, query: Option<&[u8]
     response
 }
 
-impl Base<'_> {
-    /// Scheme and authority, without the scheme's own port.
-    fn url(&self) -> Vec<u8> {
-        let scheme = self.peer.scheme;
-        let (own_port, number) = match scheme {
-            Scheme::Http => (":80", 80),
-            Scheme::Https => (":443", 443),
-        };
-        let mut url = format!("{}://", scheme.as_str()).into_bytes();
-        match self.asked {
-            Some(asked) => {
-                url.extend_from_slice(asked.strip_suffix(own_port.as_bytes()).unwrap_or(asked));
-            }
-            None if self.server_name.is_empty() => {
-                url.extend_from_slice(self.peer.local.to_string().as_bytes());
-            }
-            None => {
-                url.extend_from_slice(self.server_name.as_bytes());
-                let port = self.peer.local.port();
-                if port != number {
-                    url.extend_from_slice(format!(":{port}").as_bytes());
-                }
-            }
-        }
-        url
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alula_http::Scheme;
 
     #[track_caller]
     fn check(target: &str, asked: Option<&str>, query: Option<&str>, expected: &str) {
@@ -83,6 +57,7 @@ mod tests {
         let redirected = Redirected {
             status: StatusCode::FOUND,
             target: Some(target.to_owned()),
+            is_whole: false,
         };
         let response = response(&redirected, &base, query.map(str::as_bytes));
         assert_eq!(response.headers()[LOCATION], expected);

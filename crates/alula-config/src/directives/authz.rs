@@ -2,6 +2,7 @@
 //!
 //! Nothing here is ever ignored: what cannot be honoured is an error.
 
+use super::expressions::condition_of;
 use super::network::network;
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope, SectionKind};
 use crate::site::{Access, Limited, Merging, Methods, Requirement};
@@ -11,12 +12,12 @@ use crate::syntax::lexer::Word;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "Require", args: Arity::at_least(1),
-        syntax: "[not] all granted | all denied | ip address ... | local | ssl | ssl-verify-client | method name ... | env variable ... | valid-user | user name ... | group name ...",
+        syntax: "[not] all granted | all denied | ip address ... | local | ssl | ssl-verify-client | method name ... | env variable ... | expr expression | valid-user | user name ... | group name ...",
         contexts: Contexts::SECTIONS, default: "all granted", apply: Apply::Run(require),
         doc: "Who may pass. Of several in one section one suffices, unless `<RequireAll>` or `<RequireNone>` is around them; a section's own \
               replace those it inherits (see `AuthMerging`). An address may be partial (`10.1`), or a network (`10.1.0.0/16`, \
-              `10.1.0.0/255.255.0.0`). `not` stands inside `<RequireAll>` only. A variable is one that is set before access is checked; `SetEnv` \
-              comes later. `ssl` is a request over TLS, `ssl-verify-client` one with a client's certificate. Users need `AuthType Basic`, groups `AuthGroupFile`.",
+              `10.1.0.0/255.255.0.0`). `not` stands inside `<RequireAll>` only. A variable is one that is set before access is checked (`SetEnvIf`); \
+              `SetEnv` comes later. `ssl` is a request over TLS, `ssl-verify-client` one with a client's certificate. Users need `AuthType Basic`, groups `AuthGroupFile`.",
     },
     Entry {
         name: "AuthMerging", args: Arity::exactly(1), syntax: "Off | And | Or", contexts: Contexts::SECTIONS,
@@ -35,7 +36,9 @@ fn require(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     };
     let requirement = requirement(kind, rest)?;
     if let Requirement::Env(names) = &requirement {
-        warn_unset(scope, kind, names);
+        // Whether something sets them is known at the end.
+        let required = (names.clone(), kind.span);
+        scope.draft.required_variables.push(required);
     }
     if negated {
         if scope.groups.last() != Some(&SectionKind::RequireAll) {
@@ -84,11 +87,15 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
         "valid-user" => Requirement::ValidUser,
         "user" => Requirement::User(texts()),
         "group" => Requirement::Group(texts()),
+        "expr" if rest.is_empty() => {
+            return Err(Problem::at(kind, "requires an expression after \"expr\""));
+        }
+        "expr" => Requirement::Expression(condition_of(rest)?),
         "host" | "forward-dns" => {
             let message = format!("host names are never looked up, so {name:?} cannot be decided");
             return Err(Problem::at(kind, message).hint("Require ip with an address or network"));
         }
-        "expr" | "file-owner" | "file-group" | "ldap-user" | "ldap-group" | "dbm-group" => {
+        "file-owner" | "file-group" | "ldap-user" | "ldap-group" | "dbm-group" => {
             return Err(Problem::not_yet(kind));
         }
         _ => {
@@ -96,15 +103,6 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
             return Err(Problem::at(kind, message));
         }
     })
-}
-
-/// Nothing sets a variable so early yet, and a rule that never holds should not surprise.
-fn warn_unset(scope: &mut Scope, kind: &Word, names: &[String]) {
-    let message = format!(
-        "Require: nothing sets {} before access is checked, so this never holds (SetEnv comes later, as in httpd)",
-        names.join(", ")
-    );
-    scope.warn(kind.span, message, None);
 }
 
 fn auth_merging(scope: &mut Scope, args: &Args) -> Result<(), Problem> {

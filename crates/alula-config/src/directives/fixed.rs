@@ -8,7 +8,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     fixed("UseCanonicalName", "Off", Contexts::SERVERS.and(Contexts::DIRECTORY), "`SERVER_NAME` is what the client asked for."),
     fixed("UseCanonicalPhysicalPort", "Off", Contexts::SERVERS.and(Contexts::DIRECTORY), "`SERVER_PORT` is what the client asked for."),
     fixed("MergeSlashes", "On", Contexts::SERVERS, "Repeated slashes count as one for files and sections."),
-    fixed("RewriteEngine", "Off", Contexts::EVERYWHERE, "URLs are not rewritten."),
     fixed("AcceptPathInfo", "Default", Contexts::EVERYWHERE, "What follows a file's name in a URL is for scripts and applications; a file with something after it is not found."),
     fixed("AuthBasicAuthoritative", "On", Contexts::SECTIONS, "A user whom no provider knows is refused."),
     fixed("AuthBasicUseDigestAlgorithm", "Off", Contexts::SECTIONS, "Passwords are kept as `htpasswd` writes them."),

@@ -3,25 +3,28 @@
 //! As in httpd a response has two tables of fields. Without a condition a directive changes what the handler answered; `always` changes
 //! a second table, empty at first, which is laid beside the other and which errors of the server have as well.
 
+use super::expressions::{condition_after, value_after};
 use super::sections::check_regex;
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
+use crate::expression::Condition;
 use crate::site::{EnvironmentCondition, HeaderChange, HeaderPiece, HeaderVerb};
 use crate::syntax::lexer::Word;
 
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "Header", args: Arity::between(2, 6), syntax: "[always | onsuccess] verb name [value [replacement]] [env=[!]variable]",
+        name: "Header", args: Arity::between(2, 6), syntax: "[always | onsuccess] verb name [value [replacement]] [env=[!]variable | expr=condition]",
         contexts: Contexts::EVERYWHERE, default: "", apply: Apply::Run(header),
         doc: "Changes a header field of responses: `add` adds one, `set` replaces, `setifempty` sets what is missing, `append` adds a value \
               after a comma, `merge` the same unless it is there, `unset` removes, `edit` and `edit*` replace the first or every match of a \
               regular expression. All lines that apply to a request are done in turn, outer sections first. `always` lines have a table of \
               their own, which starts empty and is added at the end: errors and redirects of the server itself carry that one only, and \
               `always unset` does not remove what an application set. In a value `%{name}e` is an environment variable, `%t` and `%D` are the \
-              time of the request and how long it took, `%%` is a percent sign.",
+              time of the request and how long it took, `%%` is a percent sign; `expr=...` as value is a text with `%{NAME}` in it. A condition may be an \
+              environment variable or an expression.",
     },
     Entry {
-        name: "RequestHeader", args: Arity::between(2, 5), syntax: "verb name [value [replacement]] [env=[!]variable]",
+        name: "RequestHeader", args: Arity::between(2, 5), syntax: "verb name [value [replacement]] [env=[!]variable | expr=condition]",
         contexts: Contexts::EVERYWHERE, default: "", apply: Apply::Run(request_header),
         doc: "Changes a header field of requests before they are answered, with the verbs of `Header`. The access log shows what the \
               client sent.",
@@ -65,12 +68,12 @@ fn change(words: &[Word], always: bool) -> Result<HeaderChange, Problem> {
             return Err(Problem::at(action, message).hint(hint));
         }
     };
-    let (values, condition) = match (
+    let (values, (condition, expression)) = match (
         rest.len().checked_sub(values),
         rest.split_at_checked(values),
     ) {
-        (Some(0), _) => (rest, None),
-        (Some(1), Some((values, last))) => (values, Some(condition(&last[0])?)),
+        (Some(0), _) => (rest, (None, None)),
+        (Some(1), Some((values, last))) => (values, condition(&last[0])?),
         (Some(_), _) => {
             let hint = "put a value with blanks in quotes";
             return Err(Problem::at(action, format!("{verb:?} has too many arguments")).hint(hint));
@@ -104,6 +107,7 @@ fn change(words: &[Word], always: bool) -> Result<HeaderChange, Problem> {
         verb,
         always,
         condition,
+        expression,
     })
 }
 
@@ -128,9 +132,14 @@ fn field_name(word: &Word) -> Result<String, Problem> {
     Ok(name.to_owned())
 }
 
-fn condition(word: &Word) -> Result<EnvironmentCondition, Problem> {
-    if word.text.eq_ignore_ascii_case("early") || word.text.starts_with("expr=") {
+type When = (Option<EnvironmentCondition>, Option<Condition>);
+
+fn condition(word: &Word) -> Result<When, Problem> {
+    if word.text.eq_ignore_ascii_case("early") {
         return Err(Problem::not_yet(word));
+    }
+    if word.text.starts_with("expr=") {
+        return Ok((None, Some(condition_after(word, "expr=")?)));
     }
     let name = word
         .text
@@ -140,20 +149,24 @@ fn condition(word: &Word) -> Result<EnvironmentCondition, Problem> {
         let hint = "put a value with blanks in quotes";
         Problem::at(
             word,
-            format!("{:?} is neither env=name nor env=!name", word.text),
+            format!(
+                "{:?} is neither env=name, env=!name nor expr=condition",
+                word.text
+            ),
         )
         .hint(hint)
     })?;
-    Ok(EnvironmentCondition {
+    let condition = EnvironmentCondition {
         name: name.trim_start_matches('!').to_owned(),
         negated: name.starts_with('!'),
-    })
+    };
+    Ok((Some(condition), None))
 }
 
 /// A value's text, with httpd's backslashes and `%` tags.
 fn pieces(word: &Word) -> Result<Vec<HeaderPiece>, Problem> {
     if word.text.starts_with("expr=") {
-        return Err(Problem::not_yet(word));
+        return Ok(vec![HeaderPiece::Expression(value_after(word, "expr=")?)]);
     }
     let mut pieces = Vec::new();
     let mut text = String::new();

@@ -1,5 +1,6 @@
 //! Logs: where they go and what is in them.
 
+use super::expressions::condition_after;
 use super::log_target::{syslog, target};
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope, parse_log_format};
 use crate::site::draft::AccessLogDraft;
@@ -30,14 +31,14 @@ pub(super) const ENTRIES: &[Entry] = &[
               have names as in httpd; what Python prints counts as `python` or `wsgi`. In a section it holds for the requests that lead there.",
     },
     Entry {
-        name: "CustomLog", args: Arity::between(1, 3), syntax: "file | \"|program\" format | nickname [env=[!]name]", contexts: Contexts::SERVERS,
+        name: "CustomLog", args: Arity::between(1, 3), syntax: "file | \"|program\" format | nickname [env=[!]name | expr=condition]", contexts: Contexts::SERVERS,
         default: "", apply: Apply::Run(custom_log),
-        doc: "One line for each request. A virtual host with a log of its own does not write the main server's. The nicknames `common`, \
+        doc: "One line for each request, or for those a condition is true of. A virtual host with a log of its own does not write the main server's. The nicknames `common`, \
               `combined`, `combinedio`, `vhost_combined`, `referer` and `agent` are always known. Programs as with `ErrorLog`; to them a line has \
               4096 bytes at most, so that lines of several workers never mix.",
     },
     Entry {
-        name: "GlobalLog", args: Arity::between(1, 3), syntax: "file | \"|program\" format | nickname [env=[!]name]", contexts: Contexts::SERVER,
+        name: "GlobalLog", args: Arity::between(1, 3), syntax: "file | \"|program\" format | nickname [env=[!]name | expr=condition]", contexts: Contexts::SERVER,
         default: "", apply: Apply::Run(global_log),
         doc: "A `CustomLog` that virtual hosts with logs of their own write as well.",
     },
@@ -131,26 +132,28 @@ fn transfer_log(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 
 fn access_log(scope: &mut Scope, args: &Args) -> Result<AccessLogDraft, Problem> {
     let target = target(scope, args.first())?;
-    let (format, condition) = match &args.words[1..] {
-        [] => (None, None),
-        [format] => (Some(format), None),
-        [format, condition, ..] => (Some(format), Some(env_condition(condition)?)),
+    let format = args.words.get(1);
+    let (condition, expression) = match args.words.get(2) {
+        None => (None, None),
+        Some(word) if word.text.starts_with("expr=") => {
+            (None, Some(condition_after(word, "expr=")?))
+        }
+        Some(word) => (Some(env_condition(word)?), None),
     };
     Ok(AccessLogDraft {
         target,
         format: format.map_or_else(String::new, |word| word.text.clone()),
         span: format.unwrap_or(args.name).span,
         condition,
+        expression,
     })
 }
 
 fn env_condition(word: &Word) -> Result<EnvironmentCondition, Problem> {
-    if word.text.starts_with("expr=") {
-        return Err(Problem::not_yet(word));
-    }
     let name = word.text.strip_prefix("env=");
     let name = name.filter(|name| !matches!(*name, "" | "!"));
-    let name = name.ok_or_else(|| Problem::at(word, "must be env=name or env=!name"))?;
+    let name =
+        name.ok_or_else(|| Problem::at(word, "must be env=name, env=!name or expr=expression"))?;
     let negated = name.strip_prefix('!');
     Ok(EnvironmentCondition {
         name: negated.unwrap_or(name).to_owned(),

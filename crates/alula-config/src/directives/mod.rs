@@ -16,6 +16,7 @@ mod env;
 mod error_document;
 mod error_log_format;
 mod expires;
+mod expressions;
 mod files;
 mod fixed;
 mod headers;
@@ -35,8 +36,10 @@ mod reading;
 mod redirect;
 mod reference;
 mod remote_ip;
+mod rewrite;
 mod scope;
 mod sections;
+mod setenvif;
 mod ssl;
 mod walk;
 mod wsgi;
@@ -46,6 +49,7 @@ use std::sync::LazyLock;
 
 pub(crate) use args::{Args, Problem};
 pub(crate) use log_format::{parse as parse_log_format, predefined as predefined_log_format};
+pub(crate) use network::parse as parse_network;
 pub use reference::reference_page;
 pub(crate) use scope::Scope;
 pub(crate) use walk::walk;
@@ -82,6 +86,9 @@ pub(crate) enum SectionKind {
     FilesMatch,
     Location,
     LocationMatch,
+    If,
+    ElseIf,
+    Else,
     RequireAll,
     RequireAny,
     RequireNone,
@@ -227,6 +234,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         authz::ENTRIES,
         access_compat::ENTRIES,
         env::ENTRIES,
+        setenvif::ENTRIES,
+        rewrite::ENTRIES,
         headers::ENTRIES,
         expires::ENTRIES,
         log::ENTRIES,

@@ -7,13 +7,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// An address, a partial one, or a network with a prefix or mask.
 pub(super) fn network(word: &Word) -> Result<IpNetwork, Problem> {
-    parse_network(&word.text).ok_or_else(|| {
+    parse(&word.text).ok_or_else(|| {
         let message = format!("{:?} is not an IP address or network", word.text);
         Problem::at(word, message).hint("10.1.2.3, 10.1, 10.1.0.0/16 or 2001:db8::/32")
     })
 }
 
-fn parse_network(text: &str) -> Option<IpNetwork> {
+pub(crate) fn parse(text: &str) -> Option<IpNetwork> {
     if let Some((address, mask)) = text.split_once('/') {
         let address: IpAddr = address.parse().ok()?;
         let prefix = match mask.parse::<u8>() {
@@ -46,7 +46,7 @@ fn mask_prefix(mask: Ipv4Addr) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_network;
+    use super::parse as parse_network;
 
     #[test]
     fn networks_are_read_in_every_spelling() {

@@ -4,12 +4,15 @@ use super::{Contexts, SectionKind};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::site::draft::{Draft, ServerDraft};
 use crate::site::{
-    DirectorySettings, Limited, Methods, Origin, OverrideSettings, Requirement, Section,
-    SectionPattern,
+    DirectorySettings, Limited, Methods, Origin, OverrideSettings, Requirement, RewriteCondition,
+    Section, SectionPattern,
 };
 use crate::syntax::lexer::Word;
 use crate::syntax::span::Span;
 use std::path::PathBuf;
+
+/// Where a rule stands: the server, how many sections are around, and where the innermost begins.
+pub(crate) type PlaceOfRule = (usize, usize, Option<Origin>);
 
 pub(crate) struct Scope<'d, 'a> {
     pub draft: &'d mut Draft<'a>,
@@ -25,6 +28,8 @@ pub(crate) struct Scope<'d, 'a> {
     pub requirements: Vec<Vec<Limited<Requirement>>>,
     /// What the `.htaccess` file that is read may hold; `None` for the server's own configuration.
     pub overrides: Option<OverrideSettings>,
+    /// `RewriteCond`s that wait for their `RewriteRule`, and where they stand.
+    pub rewrite_conditions: Vec<(PlaceOfRule, RewriteCondition)>,
     /// Directives whose note was already written.
     pub noted: Vec<&'static str>,
 }

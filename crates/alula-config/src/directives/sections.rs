@@ -2,9 +2,12 @@
 //!
 //! `~` as first argument of `<Directory>`, `<Files>` and `<Location>` turns the second into a regular expression.
 
+use super::expressions::condition;
 use super::{Args, Contexts, Problem, Scope, SectionEntry, SectionKind};
 use crate::diagnostic::Severity;
+use crate::expression::Condition;
 use crate::glob;
+use crate::pattern::{Pattern, PatternError};
 use crate::site::draft::ServerDraft;
 use crate::site::{DirectorySettings, Section, SectionPattern, VirtualHostAddress};
 use crate::syntax::lexer::Word;
@@ -44,6 +47,19 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
     SectionEntry {
         name: "LocationMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::LocationMatch,
         doc: "Settings for URL paths in which a regular expression is found.",
+    },
+    SectionEntry {
+        name: "If", syntax: "\"expression\"", contexts: Contexts::EVERYWHERE, kind: SectionKind::If,
+        doc: "Settings for requests for which an expression is true. They come after those of all other sections. Inside `<Directory>`, `<Files>` or \
+              `<Location>` they are for its requests only.",
+    },
+    SectionEntry {
+        name: "ElseIf", syntax: "\"expression\"", contexts: Contexts::EVERYWHERE, kind: SectionKind::ElseIf,
+        doc: "Settings for requests for which the `<If>` and `<ElseIf>` sections before it did not count, and for which an expression is true.",
+    },
+    SectionEntry {
+        name: "Else", syntax: "", contexts: Contexts::EVERYWHERE, kind: SectionKind::Else,
+        doc: "Settings for requests for which the `<If>` and `<ElseIf>` sections before it did not count.",
     },
     SectionEntry {
         name: "RequireAll", syntax: "", contexts: Contexts::SECTIONS, kind: SectionKind::RequireAll,
@@ -100,6 +116,10 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
 
 /// Makes the section that directives inside will fill.
 pub(super) fn open(scope: &Scope, entry: &SectionEntry, args: &Args) -> Result<Section, Problem> {
+    if let SectionKind::If | SectionKind::ElseIf | SectionKind::Else = entry.kind {
+        let pattern = conditional(scope, entry.kind, args)?;
+        return Ok(section(scope, args, pattern));
+    }
     let (regex, word) = match args.words {
         [word] => (false, word),
         [tilde, word] if tilde.text == "~" => (true, word),
@@ -138,6 +158,10 @@ pub(super) fn stand_in(scope: &Scope, entry: &SectionEntry, args: &Args) -> Sect
             SectionPattern::Directory("/".into())
         }
         SectionKind::Files | SectionKind::FilesMatch => SectionPattern::Files(String::new()),
+        SectionKind::If | SectionKind::ElseIf | SectionKind::Else => SectionPattern::If {
+            condition: Some(Condition::Constant(false)),
+            unless: Vec::new(),
+        },
         _ => SectionPattern::Location("/".into()),
     };
     section(scope, args, pattern)
@@ -147,7 +171,7 @@ fn section(scope: &Scope, args: &Args, pattern: SectionPattern) -> Section {
     Section {
         pattern,
         settings: DirectorySettings::default(),
-        files: Vec::new(),
+        inner: Vec::new(),
         origin: scope.origin(args.name.span),
     }
 }
@@ -175,16 +199,55 @@ fn directory(word: &Word) -> Result<SectionPattern, Problem> {
     })
 }
 
+/// `<If>`, `<ElseIf>` and `<Else>`: the latter two know what must not hold before them.
+fn conditional(scope: &Scope, kind: SectionKind, args: &Args) -> Result<SectionPattern, Problem> {
+    let condition = match (kind, args.words) {
+        (SectionKind::Else, []) => None,
+        (SectionKind::Else, [word, ..]) => return Err(Problem::at(word, "takes no arguments")),
+        (_, [word]) => Some(condition(word)?),
+        (_, []) => return Err(Problem::new("requires additional arguments")),
+        _ => {
+            let hint = "put the whole expression in quotes";
+            return Err(Problem::new("takes one argument").hint(hint));
+        }
+    };
+    if kind == SectionKind::If {
+        return Ok(SectionPattern::If {
+            condition,
+            unless: Vec::new(),
+        });
+    }
+    let before = match scope.sections.last() {
+        Some(around) => &around.inner,
+        None => &scope.draft.servers[scope.server].sections,
+    };
+    let before = before
+        .iter()
+        .rev()
+        .find_map(|section| match &section.pattern {
+            SectionPattern::If { condition, unless } => Some((condition, unless)),
+            _ => None,
+        });
+    match before {
+        Some((Some(before), unless)) => Ok(SectionPattern::If {
+            condition,
+            unless: unless.iter().chain([before]).cloned().collect(),
+        }),
+        _ => Err(Problem::new(
+            "stands after no <If> or <ElseIf> in the same section",
+        )),
+    }
+}
+
 pub(super) fn check_regex(word: &Word) -> Result<(), Problem> {
-    crate::regex_bytes(&word.text).map(drop).map_err(|error| {
-        let text = error.to_string();
-        let fact = text
-            .lines()
-            .rfind(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        let fact = fact.trim().trim_start_matches("error: ");
-        Problem::at(word, format!("regular expression {:?}: {fact}", word.text))
-    })
+    let compiled = Pattern::new(&word.text);
+    compiled
+        .map(drop)
+        .map_err(|error| wrong_regex(word, &error))
+}
+
+pub(super) fn wrong_regex(word: &Word, error: &PatternError) -> Problem {
+    Problem::at(word, format!("regular expression {:?}: {error}", word.text))
 }
 
 /// Starts a virtual host; directives go to it until the walker leaves the section.

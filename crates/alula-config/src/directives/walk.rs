@@ -6,6 +6,7 @@ use super::{
 };
 use crate::Written;
 use crate::diagnostic::Severity;
+use crate::site::SectionPattern;
 use crate::syntax::lexer::Word;
 use crate::syntax::parser::{Directive, Node, Section};
 use crate::syntax::span::Span;
@@ -157,6 +158,24 @@ fn enter(scope: &mut Scope, section: &Section) {
         let message = format!("<{}> not allowed here", entry.name);
         return error(scope, name.span, message, None);
     }
+    if scope.overrides.is_some()
+        && matches!(
+            entry.kind,
+            SectionKind::If | SectionKind::ElseIf | SectionKind::Else
+        )
+    {
+        let message = format!("<{}> in .htaccess files is not supported yet", entry.name);
+        return error(scope, name.span, message, None);
+    }
+    let in_condition = scope
+        .sections
+        .iter()
+        .any(|section| matches!(section.pattern, SectionPattern::If { .. }));
+    if in_condition && matches!(entry.kind, SectionKind::Files | SectionKind::FilesMatch) {
+        let message = format!("<{}> cannot stand inside <If>", entry.name);
+        let hint = "the other way round: <If> inside it";
+        return error(scope, name.span, message, Some(hint));
+    }
     let in_rules = scope.limit.is_some() || !scope.groups.is_empty();
     if in_rules && !entry.kind.holds_rules() {
         let message = format!("<{}> cannot stand among access rules", entry.name);
@@ -202,7 +221,7 @@ fn open(scope: &mut Scope, entry: &SectionEntry, section: &Section) -> Result<()
     walk(scope, &section.children);
     if let Some(done) = scope.sections.pop() {
         match scope.sections.last_mut() {
-            Some(around) => around.files.push(done),
+            Some(around) => around.inner.push(done),
             None => scope.server().sections.push(done),
         }
     }

@@ -3,6 +3,7 @@
 //! A requirement that is not met and one that refuses are two things, as in httpd: `not` turns a yes into a no and a no into
 //! nothing at all, so that negative lines alone never let anybody pass.
 
+use crate::expression::Condition;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -21,8 +22,16 @@ pub struct Asker<'a> {
     pub method: &'a str,
     /// Variables that are set before access is checked.
     pub variables: &'a [(String, String)],
+    /// Who knows what an expression says of the request; without, none is true.
+    pub expressions: Option<&'a dyn Judge>,
     /// Who it comes from, once that is proved.
     pub user: Option<User<'a>>,
+}
+
+/// Knows whether an expression is true of a request.
+pub trait Judge: std::fmt::Debug + Sync {
+    /// Whether it is, coming from a user.
+    fn holds(&self, condition: &Condition, user: Option<&str>) -> bool;
 }
 
 /// Somebody who gave the right password.
@@ -93,6 +102,8 @@ pub enum Requirement {
     Method(Vec<String>),
     /// `env`: one of these variables is set.
     Env(Vec<String>),
+    /// `expr`.
+    Expression(Condition),
     /// `valid-user`.
     ValidUser,
     /// `user`: one of these.
@@ -209,6 +220,18 @@ impl Access {
         }
     }
 
+    /// Whether an expression is looked at.
+    pub fn asks_expressions(&self) -> bool {
+        match self {
+            Self::Any(requirements) => requirements
+                .iter()
+                .any(|limited| limited.rule.asks_expressions()),
+            Self::Both(pair) | Self::Either(pair) => {
+                pair.0.asks_expressions() || pair.1.asks_expressions()
+            }
+        }
+    }
+
     /// `None`: every line is for other methods.
     fn outcome(&self, asker: &Asker) -> Option<Outcome> {
         let (both, pair) = match self {
@@ -257,9 +280,21 @@ impl Requirement {
     fn asks_user(&self) -> bool {
         match self {
             Self::ValidUser | Self::User(_) | Self::Group(_) => true,
+            Self::Expression(condition) => condition.asks_user(),
             Self::Not(requirement) => requirement.asks_user(),
             Self::All(inner) | Self::Any(inner) | Self::None(inner) => {
                 inner.iter().any(|limited| limited.rule.asks_user())
+            }
+            _ => false,
+        }
+    }
+
+    fn asks_expressions(&self) -> bool {
+        match self {
+            Self::Expression(_) => true,
+            Self::Not(requirement) => requirement.asks_expressions(),
+            Self::All(inner) | Self::Any(inner) | Self::None(inner) => {
+                inner.iter().any(|limited| limited.rule.asks_expressions())
             }
             _ => false,
         }
@@ -277,6 +312,16 @@ impl Requirement {
             Self::Certified => asker.certified,
             Self::Method(methods) => includes(methods, asker.method),
             Self::Env(names) => names.iter().any(|name| asker.has(name)),
+            // httpd's AUTHZ_DENIED_NO_USER.
+            Self::Expression(condition) if asker.user.is_none() && condition.asks_user() => {
+                return Outcome::NeedsUser;
+            }
+            Self::Expression(condition) => {
+                let user = asker.user.map(|user| user.name);
+                asker
+                    .expressions
+                    .is_some_and(|judge| judge.holds(condition, user))
+            }
             Self::ValidUser => return by_user(asker, |_| true),
             Self::User(names) => {
                 return by_user(asker, |user| names.iter().any(|name| name == user.name));

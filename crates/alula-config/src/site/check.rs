@@ -3,9 +3,11 @@
 use super::draft::Draft;
 use super::uses::is_below;
 use super::{
-    Access, AuthType, Interpreter, Listener, OrderRules, Section, SectionPattern, VirtualHost,
+    Access, AuthType, Interpreter, Listener, OrderRules, Rewriting, Section, SectionPattern,
+    SetEnvIf, VirtualHost,
 };
 use crate::diagnostic::Severity;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub(super) fn check(
@@ -18,6 +20,7 @@ pub(super) fn check(
     debug_beside_public_listener(draft, listeners);
     handler_without_set_handler(draft, servers);
     ports_without_listener(draft, servers, listeners);
+    variables_nothing_sets(draft, servers);
     users_without_authentication(draft, servers);
     satisfied_by_everybody(draft, servers);
     for interpreter in interpreters {
@@ -111,8 +114,58 @@ fn handler_without_set_handler(draft: &mut Draft, servers: &[VirtualHost]) {
 
 fn each(section: &Section, look: &mut impl FnMut(&super::DirectorySettings)) {
     look(&section.settings);
-    for inner in &section.files {
+    for inner in &section.inner {
         each(inner, look);
+    }
+}
+
+/// A rule that never holds should not surprise.
+fn variables_nothing_sets(draft: &mut Draft, servers: &[VirtualHost]) {
+    let mut set = EarlyVariables::default();
+    for server in servers {
+        set.note(&server.set_env_if, server.rewriting.as_ref());
+        for section in &server.sections {
+            each(section, &mut |settings| {
+                set.note(&settings.set_env_if, settings.rewriting.as_ref());
+            });
+        }
+    }
+    for (names, span) in std::mem::take(&mut draft.required_variables) {
+        let known = |name: &String| set.any || set.names.contains(name);
+        if !names.iter().any(known) {
+            let message = format!(
+                "Require: nothing sets {} before access is checked, so this never holds (SetEnv comes later, as in httpd)",
+                names.join(", ")
+            );
+            draft.report(
+                Severity::Warning,
+                span,
+                message,
+                Some("SetEnvIf comes in time"),
+            );
+        }
+    }
+}
+
+/// What is set before access is checked.
+#[derive(Default)]
+struct EarlyVariables {
+    names: BTreeSet<String>,
+    /// A name is made from the request.
+    any: bool,
+}
+
+impl EarlyVariables {
+    fn note(&mut self, set_env_if: &[SetEnvIf], rewriting: Option<&Rewriting>) {
+        let changes = set_env_if.iter().flat_map(|line| &line.changes);
+        self.names.extend(changes.map(|(name, _)| name.clone()));
+        let rules = rewriting.iter().flat_map(|rewriting| &rewriting.rules);
+        for variable in rules.flat_map(|rule| &rule.flags.variables) {
+            match variable.name.constant() {
+                Some(name) => drop(self.names.insert(name.to_owned())),
+                None => self.any = true,
+            }
+        }
     }
 }
 
@@ -127,7 +180,7 @@ fn users_without_authentication(draft: &mut Draft, servers: &[VirtualHost]) {
         if settings.access.as_ref().is_some_and(Access::asks_user) {
             asking = Some(section.origin.clone());
         }
-        left.extend(&section.files);
+        left.extend(&section.inner);
     }
     if let (Some(origin), false) = (asking, basic) {
         let span = draft.sources.span_of(&origin);
@@ -146,7 +199,7 @@ fn satisfied_by_everybody(draft: &mut Draft, servers: &[VirtualHost]) {
         if order.is_some_and(OrderRules::satisfies_everybody) {
             open.push(section.origin.clone());
         }
-        left.extend(&section.files);
+        left.extend(&section.inner);
     }
     for origin in open {
         let span = draft.sources.span_of(&origin);

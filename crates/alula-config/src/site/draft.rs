@@ -3,11 +3,12 @@
 use super::{
     ClientCertificate, Connection, DirectorySettings, EncodedSlashes, EnvironmentCondition,
     ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange,
-    LogTarget, Protocol, PythonPathLine, Redirect, Section, SectionPattern, UrlMapping,
-    VirtualHostAddress,
+    LogTarget, Protocol, PythonPathLine, Redirect, Rewriting, Section, SectionPattern, SetEnvIf,
+    UrlMapping, VirtualHostAddress,
 };
 use crate::Written;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::expression::Condition;
 use crate::load::{Files, LoadOptions};
 use crate::syntax::span::{Sources, Span};
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub(crate) struct Draft<'a> {
     pub django_roots: Vec<DjangoRoot>,
     /// Every value given to `DJANGO_SETTINGS_MODULE`.
     pub settings_modules: Vec<(String, Span)>,
+    /// The variables of each `Require env`.
+    pub required_variables: Vec<(Vec<String>, Span)>,
     /// The first `PythonDebug On`.
     pub debug_on: Option<Span>,
 }
@@ -77,6 +80,8 @@ pub(crate) struct ServerDraft {
     pub encoded_slashes: Option<EncodedSlashes>,
     pub server_admin: Option<String>,
     pub redirects: Vec<Redirect>,
+    pub set_env_if: Vec<SetEnvIf>,
+    pub rewriting: Option<Rewriting>,
     pub url_map: Vec<UrlMapping>,
     pub settings: DirectorySettings,
     pub sections: Vec<Section>,
@@ -91,6 +96,7 @@ pub(crate) struct AccessLogDraft {
     pub format: String,
     pub span: Span,
     pub condition: Option<EnvironmentCondition>,
+    pub expression: Option<Condition>,
 }
 
 #[derive(Clone, Default)]

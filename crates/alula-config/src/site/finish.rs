@@ -3,7 +3,7 @@
 use super::draft::{AccessLogDraft, Draft, ServerDraft};
 use super::{
     AccessLog, Connection, InterpreterNames, Listener, LogFormat, LogTarget, MappingTarget,
-    Processes, Site, UrlMapping, VirtualHost, VirtualHostAddress,
+    Processes, Rewriting, Site, UrlMapping, VirtualHost, VirtualHostAddress,
 };
 use super::{check, inherit_remote_ip, inherit_tls, interpreters, uses};
 use crate::diagnostic::Severity;
@@ -164,11 +164,30 @@ fn virtual_host(
             let inherited = inherited.map_or(&[][..], |main| &main.redirects);
             server.redirects.iter().chain(inherited).cloned().collect()
         },
+        set_env_if: {
+            let inherited = inherited.map_or(&[][..], |main| &main.set_env_if);
+            inherited
+                .iter()
+                .chain(&server.set_env_if)
+                .cloned()
+                .collect()
+        },
+        rewriting: rewriting(server, inherited),
         url_map: url_map(&server.url_map, inherited.map_or(&[], |main| &main.url_map)),
         settings,
         sections: server.sections.clone(),
         origin: server.span.map(|span| draft.sources.origin(span)),
     }
+}
+
+/// A virtual host's rules; whether they are tried comes from the main server.
+fn rewriting(server: &ServerDraft, main: Option<&VirtualHost>) -> Option<Rewriting> {
+    let Some(main) = main.and_then(|main| main.rewriting.as_ref()) else {
+        return server.rewriting.clone();
+    };
+    let mut merged = main.clone();
+    merged.overlay(&server.rewriting.clone().unwrap_or_default());
+    Some(merged)
 }
 
 /// Aliases before scripts; within each, a virtual host's own before the main server's.
@@ -229,6 +248,7 @@ fn access_log(
         target: log.target.clone(),
         format,
         condition: log.condition.clone(),
+        expression: log.expression.clone(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `Header` and `RequestHeader`: changes of header fields.
 
 use super::EnvironmentCondition;
+use crate::expression::{Condition, Value};
 use serde::{Deserialize, Serialize};
 
 /// One `Header` or `RequestHeader`.
@@ -14,6 +15,8 @@ pub struct HeaderChange {
     pub always: bool,
     /// `env=`.
     pub condition: Option<EnvironmentCondition>,
+    /// `expr=`.
+    pub expression: Option<Condition>,
 }
 
 /// What a [`HeaderChange`] does.
@@ -53,4 +56,6 @@ pub enum HeaderPiece {
     Received,
     /// `%D`: how long it has taken so far, `D=` and microseconds.
     Taken,
+    /// The whole value is an expression: `expr=%{REQUEST_URI}`.
+    Expression(Value),
 }

@@ -89,6 +89,8 @@ pub struct AccessLog {
     pub format: LogFormat,
     /// `env=name`: only requests with (or without) this variable.
     pub condition: Option<EnvironmentCondition>,
+    /// `expr=`: only requests for which it is true once they are answered.
+    pub expression: Option<crate::expression::Condition>,
 }
 
 /// `env=name` or `env=!name`.

@@ -36,6 +36,12 @@ impl DirectorySettings {
             .extend(later.response_headers.iter().cloned());
         self.request_headers
             .extend(later.request_headers.iter().cloned());
+        self.set_env_if.extend(later.set_env_if.iter().cloned());
+        match (&mut self.rewriting, &later.rewriting) {
+            (_, None) => {}
+            (Some(earlier), Some(later)) => earlier.overlay(later),
+            (earlier, Some(later)) => *earlier = Some(later.clone()),
+        }
         // A later section's are tried first.
         self.redirects = [&later.redirects[..], &self.redirects].concat();
         replace(&mut self.requires_tls, &later.requires_tls);

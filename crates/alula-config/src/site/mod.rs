@@ -24,15 +24,17 @@ mod output;
 mod overrides;
 mod redirect;
 mod remote_ip;
+mod rewrite;
 mod section;
+mod setenvif;
 mod settings;
 mod tls;
 mod uses;
 mod virtual_host;
 
 pub use access::{
-    Access, AllowRule, Asker, IpNetwork, Limited, Merging, Methods, Order, OrderRules, Outcome,
-    Requirement, Satisfy, User,
+    Access, AllowRule, Asker, IpNetwork, Judge, Limited, Merging, Methods, Order, OrderRules,
+    Outcome, Requirement, Satisfy, User,
 };
 pub use authentication::{AuthType, AuthenticationSettings};
 pub use error_document::ErrorDocument;
@@ -53,7 +55,13 @@ pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
 pub use overrides::{OverrideClass, OverrideSettings};
 pub use redirect::{Redirect, RedirectFrom};
 pub use remote_ip::{KnownProxy, RemoteIp};
+pub use rewrite::{
+    GroupEscape, QueryFlags, RewriteCondition, RewriteEnd, RewriteFlags, RewriteMap,
+    RewriteOptions, RewritePiece, RewriteRule, RewriteTest, RewriteText, RewriteVariable,
+    Rewriting,
+};
 pub use section::{Section, SectionPattern};
+pub use setenvif::{Attribute, SetEnvIf, SetEnvIfTest};
 pub use settings::{
     DirectoryOptions, DirectorySettings, EnvironmentChange, HandlerChoice, HandlerList,
     HandlerName, OptionsChange, PythonSettings,

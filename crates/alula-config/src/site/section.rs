@@ -3,6 +3,7 @@
 //! Patterns are texts that were tried at load: a regular expression here is known to compile.
 
 use super::{DirectorySettings, Origin};
+use crate::expression::Condition;
 use serde::{Deserialize, Serialize};
 
 /// `<Directory>`, `<Files>`, `<Location>` and their kin.
@@ -12,8 +13,8 @@ pub struct Section {
     pub pattern: SectionPattern,
     /// What it sets.
     pub settings: DirectorySettings,
-    /// `<Files>` and `<FilesMatch>` inside a `<Directory>`, in file order.
-    pub files: Vec<Section>,
+    /// `<Files>` and `<FilesMatch>` inside a `<Directory>`, `<If>` inside any, in file order.
+    pub inner: Vec<Section>,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -39,6 +40,13 @@ pub enum SectionPattern {
     LocationGlob(String),
     /// `<LocationMatch re>` and `<Location ~ re>`: searched in the path.
     LocationMatch(String),
+    /// `<If>`, `<ElseIf>`, `<Else>`: requests for which this is true and nothing of the other. No condition: true.
+    If {
+        /// What must be true.
+        condition: Option<Condition>,
+        /// The conditions of the sections before it.
+        unless: Vec<Condition>,
+    },
 }
 
 impl SectionPattern {
@@ -67,6 +75,32 @@ impl SectionPattern {
             Self::FilesMatch(regex) => format!("<FilesMatch {regex:?}>"),
             Self::Location(path) | Self::LocationGlob(path) => format!("<Location {path:?}>"),
             Self::LocationMatch(regex) => format!("<LocationMatch {regex:?}>"),
+            Self::If {
+                condition: Some(_),
+                unless,
+            } if unless.is_empty() => "<If>".to_owned(),
+            Self::If {
+                condition: Some(_), ..
+            } => "<ElseIf>".to_owned(),
+            Self::If {
+                condition: None, ..
+            } => "<Else>".to_owned(),
+        }
+    }
+
+    /// The path, name or regular expression as written; empty for `<If>`.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Directory(text)
+            | Self::DirectoryGlob(text)
+            | Self::DirectoryMatch(text)
+            | Self::Files(text)
+            | Self::FilesGlob(text)
+            | Self::FilesMatch(text)
+            | Self::Location(text)
+            | Self::LocationGlob(text)
+            | Self::LocationMatch(text) => text,
+            Self::If { .. } => "",
         }
     }
 
@@ -78,6 +112,7 @@ impl SectionPattern {
             Self::FilesMatch(_) => "in <FilesMatch> context",
             Self::Location(_) | Self::LocationGlob(_) => "in <Location> context",
             Self::LocationMatch(_) => "in <LocationMatch> context",
+            Self::If { .. } => "in <If> context",
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
     HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, PythonPathLine,
-    Redirect, SendFileSettings, Switched, TlsOptions,
+    Redirect, Rewriting, SendFileSettings, SetEnvIf, Switched, TlsOptions,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +55,10 @@ pub struct DirectorySettings {
     pub response_headers: Vec<HeaderChange>,
     /// `RequestHeader` in file order.
     pub request_headers: Vec<HeaderChange>,
+    /// `SetEnvIf` and its kin in file order; those outside sections are the server's.
+    pub set_env_if: Vec<SetEnvIf>,
+    /// mod_rewrite's directives; those outside sections are the server's.
+    pub rewriting: Option<Rewriting>,
     /// `Redirect` and its kin in the order to try.
     pub redirects: Vec<Redirect>,
     /// `LogLevel` in a section.

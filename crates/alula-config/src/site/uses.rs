@@ -104,7 +104,7 @@ impl<'a> Finder<'a> {
     }
 
     fn section(&self, section: &Section, settings: DirectorySettings, uses: &mut Vec<Use>) {
-        for inner in &section.files {
+        for inner in &section.inner {
             let mut inner_settings = settings.clone();
             inner_settings.overlay(&inner.settings);
             self.section(inner, inner_settings, uses);
@@ -149,7 +149,7 @@ impl<'a> Finder<'a> {
 }
 
 fn mentions_python(section: &Section) -> bool {
-    section.settings.leads_to_python() || section.files.iter().any(mentions_python)
+    section.settings.leads_to_python() || section.inner.iter().any(mentions_python)
 }
 
 fn covers(outer: &SectionPattern, inner: &SectionPattern) -> bool {

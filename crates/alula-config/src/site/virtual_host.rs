@@ -5,7 +5,7 @@
 
 use super::{
     AccessLog, DirectorySettings, ErrorLogFormat, Http2, InterpreterNames, LogLevels, LogTarget,
-    Origin, Protocol, Redirect, RemoteIp, Section, Tls,
+    Origin, Protocol, Redirect, RemoteIp, Rewriting, Section, SetEnvIf, Tls,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -47,6 +47,10 @@ pub struct VirtualHost {
     pub server_admin: Option<String>,
     /// `Redirect` and its kin in the order to try, before everything else: its own before the main server's.
     pub redirects: Vec<Redirect>,
+    /// `SetEnvIf` and its kin outside sections, the main server's before its own.
+    pub set_env_if: Vec<SetEnvIf>,
+    /// mod_rewrite's directives outside sections.
+    pub rewriting: Option<Rewriting>,
     /// `Alias` and `WSGIScriptAlias` in the order to try: first match wins. Aliases come before scripts and its own
     /// before the main server's, as in httpd.
     pub url_map: Vec<UrlMapping>,

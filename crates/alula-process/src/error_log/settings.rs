@@ -90,7 +90,7 @@ impl From<&VirtualHost> for LogSettings {
 
 fn visit(section: &Section, outer: &Levels, found: &mut Vec<Levels>) {
     collect(&section.settings, outer, found);
-    for inner in &section.files {
+    for inner in &section.inner {
         visit(inner, outer, found);
     }
 }

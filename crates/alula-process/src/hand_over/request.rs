@@ -24,6 +24,7 @@ const HAS_FILE: u8 = 1 << 4;
 const HAS_USER: u8 = 1 << 5;
 /// The content is a file, whose descriptor comes with the message.
 const CONTENT_IS_FILE: u8 = 1 << 6;
+const HAS_VARIABLES: u8 = 1 << 7;
 
 /// Content longer than this goes as a file, so what a worker makes room for on a front's word is bounded. Twice what a
 /// front keeps in memory.
@@ -72,6 +73,7 @@ pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
     flag(request.file.is_some(), HAS_FILE);
     flag(request.user.is_some(), HAS_USER);
     flag(matches!(request.body, Body::File(..)), CONTENT_IS_FILE);
+    flag(request.variables.is_some(), HAS_VARIABLES);
     out.push(flags);
     out.push(version_number(request.version));
     put_address(out, request.peer.local);
@@ -93,6 +95,13 @@ pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
     }
     if let Some(user) = &request.user {
         put_bytes(out, user.as_bytes());
+    }
+    if let Some(variables) = &request.variables {
+        put_u16(out, u16::try_from(variables.len()).unwrap_or(u16::MAX));
+        for (name, value) in variables.iter().take(usize::from(u16::MAX)) {
+            put_bytes(out, name.as_bytes());
+            put_bytes(out, value.as_bytes());
+        }
     }
     put_headers(out, &request.headers);
     put_u64(out, request.body.len().unwrap_or(0));
@@ -139,6 +148,11 @@ pub(super) fn read_request(
     } else {
         None
     };
+    let variables = if has(HAS_VARIABLES) {
+        Some(read_variables(&mut rest)?)
+    } else {
+        None
+    };
     let headers = read_headers(&mut rest)?;
     let length = rest.u64()?;
     let content = if has(CONTENT_IS_FILE) {
@@ -161,6 +175,7 @@ pub(super) fn read_request(
         file,
         script_name_len,
         user,
+        variables,
         peer: peer(local, remote, scheme),
         body: Body::Empty,
         id,
@@ -189,6 +204,12 @@ pub(super) fn read_headers(rest: &mut Rest) -> Result<HeaderMap, Malformed> {
         headers.try_append(name, value).map_err(|_| Malformed)?;
     }
     Ok(headers)
+}
+
+fn read_variables(rest: &mut Rest) -> Result<Arc<[(String, String)]>, Malformed> {
+    let count = usize::from(rest.u16()?);
+    let pairs = (0..count).map(|_| Ok((rest.text()?, rest.text()?)));
+    pairs.collect()
 }
 
 fn version_number(version: Version) -> u8 {

@@ -36,6 +36,7 @@ fn request(target: &'static str, body: Body) -> Request {
         file: None,
         script_name_len: 0,
         user: None,
+        variables: Some([("tag".to_owned(), "é".to_owned())].into()),
         peer: Arc::new(Peer::new(address, address, Scheme::Http)),
         body,
         id: 7,
@@ -96,10 +97,18 @@ fn a_request_arrives_as_it_was() {
             &back.file,
             back.script_name_len,
             &back.user,
+            &back.variables,
             &back.headers,
             back.id
         ),
-        (&sample.file, 4, &sample.user, &sample.headers, 7)
+        (
+            &sample.file,
+            4,
+            &sample.user,
+            &sample.variables,
+            &sample.headers,
+            7
+        )
     );
     assert_eq!(
         (back.peer.local, back.peer.remote, back.peer.scheme),

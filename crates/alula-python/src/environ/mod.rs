@@ -59,6 +59,8 @@ pub(crate) struct Template {
     server_name: String,
     server_port: Option<u16>,
     tls_variables: (bool, bool),
+    /// `SetEnv HTTPS on`.
+    is_tls: bool,
 }
 
 impl Template {
@@ -115,6 +117,10 @@ impl Template {
             server_name: route.server_name.clone(),
             server_port: route.server_port,
             tls_variables: route.tls_variables,
+            is_tls: route
+                .environment
+                .iter()
+                .any(|(name, value)| name == "HTTPS" && says_on(value)),
         })
     }
 
@@ -132,6 +138,14 @@ impl Template {
         let set = |name: &Py<PyString>, value: &Bound<'py, PyString>| {
             environ.set_item(name.bind(py), value)
         };
+        // First, so that none can pass for what the server itself says.
+        let mut is_tls = self.is_tls;
+        for (name, value) in request.variables.as_deref().unwrap_or_default() {
+            environ.set_item(PyString::intern(py, name), latin1(py, value.as_bytes()))?;
+            if name == "HTTPS" {
+                is_tls = says_on(value);
+            }
+        }
 
         // Another thread may hold the memo only while it waits for the GIL in here; then do without.
         let mut own_memo = None;
@@ -166,6 +180,9 @@ impl Template {
             set(&words.request_scheme, words.https.bind(py))?;
             set(&words.https_name, words.on.bind(py))?;
             self.tls(&environ, request)?;
+        } else if is_tls {
+            // Behind a proxy: `SetEnvIf X-Forwarded-Proto https HTTPS=on`, as mod_wsgi reads it.
+            set(&words.url_scheme, words.https.bind(py))?;
         }
         {
             let peer = &request.peer;
@@ -233,6 +250,11 @@ impl Template {
         }
         Ok(())
     }
+}
+
+/// mod_wsgi's reading of `HTTPS`.
+fn says_on(value: &str) -> bool {
+    value == "1" || value.eq_ignore_ascii_case("on")
 }
 
 /// Sets `HTTP_*` and `CONTENT_TYPE`. Repeated fields are joined as RFC 9110 section 5.3 says.

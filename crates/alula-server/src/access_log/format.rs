@@ -21,6 +21,21 @@ pub fn fix_time_zone() {
     ZONE.get_or_init(TimeZone::system);
 }
 
+/// The time, in the zone of the logs.
+pub(crate) fn local_time() -> alula_routing::LocalTime {
+    let stamp = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+    let now = ZonedDateTime::new(stamp, ZONE.get_or_init(TimeZone::system).clone());
+    alula_routing::LocalTime {
+        year: now.year(),
+        month: now.month(),
+        day: now.day(),
+        hour: now.hour(),
+        minute: now.minute(),
+        second: now.second(),
+        weekday: now.weekday().to_sunday_zero_offset(),
+    }
+}
+
 /// Appends a line with its line end.
 pub(super) fn write(
     line: &mut Vec<u8>,

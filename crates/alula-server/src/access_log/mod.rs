@@ -7,10 +7,11 @@ mod file;
 mod format;
 
 pub use format::fix_time_zone;
+pub(crate) use format::local_time;
 
 use crate::connection::Connection;
 use crate::pipeline::HostSettings;
-use alula_routing::{Found, VirtualHostId, site};
+use alula_routing::{Facts, Found, VirtualHostId, site};
 use file::LogFile;
 use http::{HeaderMap, Method, StatusCode, Version};
 use hyper::body::Incoming;
@@ -34,6 +35,7 @@ struct HostLogs {
 struct Log {
     format: site::LogFormat,
     condition: Option<site::EnvironmentCondition>,
+    expression: Option<alula_routing::Condition>,
     file: Arc<LogFile>,
 }
 
@@ -61,6 +63,7 @@ impl AccessLogs {
                     .map(|log| Log {
                         format: log.format.clone(),
                         condition: log.condition.clone(),
+                        expression: log.expression.clone(),
                         file: file_of(&log.target),
                     })
                     .collect();
@@ -100,7 +103,14 @@ impl AccessLogs {
             version: request.version(),
             request_headers: request.headers().clone(),
             response: None,
+            left_out: Vec::new(),
         }))
+    }
+
+    /// Whether an expression decides which requests of a host are logged.
+    pub(crate) fn asks(&self, host: VirtualHostId) -> bool {
+        let logs = self.hosts.get(host.0).and_then(Option::as_ref);
+        logs.is_some_and(|logs| logs.logs.iter().any(|log| log.expression.is_some()))
     }
 
     /// Writes what has gathered.
@@ -123,6 +133,8 @@ pub(crate) struct Entry {
     version: Version,
     request_headers: HeaderMap,
     response: Option<ResponseNotes>,
+    /// The logs whose expression is not true of it.
+    left_out: Vec<usize>,
 }
 
 struct ResponseNotes {
@@ -137,6 +149,14 @@ struct ResponseNotes {
 }
 
 impl Entry {
+    /// Asks the expressions which logs the request goes to; without, it goes to none that has one.
+    pub(crate) fn decide(&mut self, facts: &Facts) {
+        let logs = self.logs.logs.iter().enumerate();
+        let left_out =
+            logs.filter(|(_, log)| log.expression.as_ref().is_some_and(|e| !facts.holds(e)));
+        self.left_out = left_out.map(|(index, _)| index).collect();
+    }
+
     /// Notes the response's head.
     pub(crate) fn answered(
         &mut self,
@@ -152,10 +172,7 @@ impl Entry {
             keep_alive,
             first_byte: self.clock.elapsed(),
             file: found.and_then(|found| found.file.clone()),
-            environment: found.map_or_else(
-                || Arc::new([]) as _,
-                |found| found.route.environment.clone(),
-            ),
+            environment: found.map_or_else(|| Arc::new([]) as _, Found::environment),
             handler: match found.map(|found| &found.route.action) {
                 Some(alula_routing::Action::Python(_)) => "python-program",
                 Some(alula_routing::Action::Wsgi(_)) => "wsgi-script",
@@ -172,7 +189,10 @@ impl Entry {
             return;
         };
         let mut line = Vec::with_capacity(256);
-        for log in &self.logs.logs {
+        for (index, log) in self.logs.logs.iter().enumerate() {
+            if self.left_out.contains(&index) {
+                continue;
+            }
             if let Some(condition) = &log.condition {
                 let set = response
                     .environment

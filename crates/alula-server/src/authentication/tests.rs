@@ -54,6 +54,7 @@ impl Setting {
             certified: false,
             method: "GET",
             variables: &[],
+            expressions: None,
             user: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build();

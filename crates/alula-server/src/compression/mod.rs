@@ -40,6 +40,11 @@ impl Wanted {
     /// Takes suffixes off the tags of the request, so that whoever answers finds its own.
     pub(crate) fn new(found: &Found, method: &Method, headers: &mut HeaderMap) -> Option<Self> {
         let settings = found.route.compression.as_ref()?;
+        // `BrowserMatch ... no-gzip`; a `SetEnv` is seen to where the route is made.
+        let mut variables = found.variables().iter();
+        if variables.any(|(name, value)| name == "no-gzip" && value != "0") {
+            return None;
+        }
         let mut accepts = HeaderMap::new();
         for value in headers.get_all(ACCEPT_ENCODING) {
             accepts.append(ACCEPT_ENCODING, value.clone());

@@ -96,6 +96,7 @@ impl Site {
             file: Some(self.file(&relative[1..])),
             script_name_len: 0,
             user: None,
+            variables: None,
             peer: Arc::new(Peer::new(address, address, Scheme::Http)),
             body: Body::empty(),
             id: 1,

@@ -215,7 +215,7 @@ fn import(site: &Site, interpreter: &Interpreter, lone: bool) -> anyhow::Result<
 }
 
 fn handlers(section: &Section, modules: &mut Vec<(String, String)>) {
-    for inner in &section.files {
+    for inner in &section.inner {
         handlers(inner, modules);
     }
     let list = section.settings.python.handlers.as_ref();
