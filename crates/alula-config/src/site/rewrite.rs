@@ -164,8 +164,6 @@ pub struct RewriteFlags {
     pub variables: Vec<RewriteVariable>,
     /// `L` and `END`.
     pub ends: Option<RewriteEnd>,
-    /// `H`: who answers.
-    pub handler: Option<RewriteText>,
     /// `T`: the media type.
     pub media_type: Option<RewriteText>,
     /// `N`: from the start again, at most so often.

@@ -91,7 +91,10 @@ pub(super) fn rule(
             "end" => flags.ends = Some(RewriteEnd::All),
             "f" | "forbidden" => flags.status = Some(403),
             "g" | "gone" => flags.status = Some(410),
-            "h" | "handler" => flags.handler = Some(text::parse(scope, word, needed()?)?),
+            "h" | "handler" => {
+                let message = "[H] is not supported yet: a rule cannot choose a handler";
+                return Err(Problem::at(word, message).hint("SetHandler in a section"));
+            }
             "l" | "last" => flags.ends = flags.ends.or(Some(RewriteEnd::Round)),
             "n" | "next" => {
                 let rounds = value.map_or(Ok(ROUNDS_DEFAULT), str::parse);
