@@ -7,7 +7,11 @@ import hashlib
 import importlib
 import importlib.machinery
 import importlib.util
+import os
+import re
 import sys
+
+import _alula
 
 
 def wsgi_script(path, callable_name):
@@ -23,9 +27,24 @@ def wsgi_script(path, callable_name):
     except BaseException:
         del sys.modules[name]
         raise
+    _check_project(loader, path)
     if not hasattr(module, callable_name):
         raise AttributeError(f"WSGI script {path!r} has no {callable_name!r}")
     return "wsgi", getattr(module, callable_name)
+
+
+PROJECT = re.compile(r"""os\.environ(?:\.setdefault\(\s*|\[)["']DJANGO_SETTINGS_MODULE["'](?:\]\s*=|\s*,)\s*["']([\w.]+)["']""")
+
+
+def _check_project(loader, path):
+    """A script of a second Django project finds the first one's settings in place, and would serve that; say so."""
+    named = PROJECT.search(loader.get_source(loader.name) or "")
+    current = os.environ.get("DJANGO_SETTINGS_MODULE")
+    if named and current and named[1] != current:
+        _alula.log_line(
+            f"WSGI script {path!r} is of the Django project {named[1]!r}, but its interpreter runs {current!r} already and will "
+            "serve that; give it an interpreter of its own: WSGIApplicationGroup, WSGIProcessGroup or PythonInterpreter"
+        )
 
 
 def wsgi_object(module_name, callable_name):

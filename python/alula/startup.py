@@ -26,7 +26,7 @@ interpreter = "main_interpreter"
 servers = "[]"
 
 
-def prepare(paths, directories, imports, settings, name, hosts):
+def prepare(paths, directories, imports, settings, name, hosts, first):
     """Readies the interpreter.
 
     `paths`: (expression, where it was written) of each `PythonPath`, in file order.
@@ -34,6 +34,7 @@ def prepare(paths, directories, imports, settings, name, hosts):
     `imports`: (module or file, function or None, where) of each `PythonImport`.
     `settings`: `DJANGO_SETTINGS_MODULE`, or None.
     `name`, `hosts`: what `interpreter` and `servers` become.
+    `first`: directories that come before all others, with what their `.pth` files name (`python-path=`, `WSGIPythonPath`).
     """
     global interpreter, servers
     interpreter, servers = name, hosts
@@ -49,9 +50,24 @@ def prepare(paths, directories, imports, settings, name, hosts):
     for directory in directories:
         if directory not in sys.path:
             sys.path.insert(0, directory)
+    _put_first(first)
     importer.install()
     for module, function, origin in imports:
         _import(module, function, origin)
+
+
+def _put_first(directories):
+    if not directories:
+        return
+    import site
+
+    known = set(sys.path)
+    for directory in directories:
+        site.addsitedir(os.fspath(directory))
+    added = [entry for entry in sys.path if entry not in known]
+    wanted = [os.fspath(directory) for directory in directories]
+    added += [entry for entry in wanted if entry not in added]
+    sys.path[:] = added + [entry for entry in sys.path if entry not in added]
 
 
 def _evaluate_path(expression, origin):

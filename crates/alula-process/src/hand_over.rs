@@ -25,3 +25,4 @@ mod wire;
 
 pub use answering::{Answering, Reception};
 pub use doors::Doors;
+pub use request::TlsWanted;

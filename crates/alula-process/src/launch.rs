@@ -157,15 +157,9 @@ impl Belongings {
             preload,
             interpreter: plan.interpreter,
         };
-        self.start(
-            command,
-            role,
-            group.run_as.as_ref(),
-            lot,
-            |command, description| {
-                command.env(DESCRIPTION_VARIABLE, description);
-            },
-        )
+        self.start(command, role, group, lot, |command, description| {
+            command.env(DESCRIPTION_VARIABLE, description);
+        })
     }
 
     /// Executes this program again as a front.
@@ -177,7 +171,7 @@ impl Belongings {
     ) -> io::Result<(Channel, Process)> {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("alula").arg(front::SUBCOMMAND);
-        let run_as = group.run_as.as_ref();
+
         let role = Role::Front {
             worker,
             slot: slot.index(),
@@ -185,7 +179,7 @@ impl Belongings {
         let (channel, process) = self.start(
             command,
             role,
-            run_as,
+            group,
             Lot::Accepts,
             |command, description| {
                 command.arg(description);
@@ -199,7 +193,7 @@ impl Belongings {
         &self,
         mut command: Command,
         role: Role,
-        run_as: Option<&RunAs>,
+        group: &GroupPlan,
         lot: Lot,
         describe: impl FnOnce(&mut Command, String),
     ) -> io::Result<(Channel, Process)> {
@@ -216,10 +210,12 @@ impl Belongings {
 
         let logs = self.log_files.iter().map(|(_, file)| file.as_raw_fd());
         let inherited: Vec<RawFd> = description.descriptors().chain(logs).collect();
-        let run_as = run_as
-            .filter(|_| is_root())
-            .or(self.run_as.as_ref())
-            .cloned();
+        let own = group.run_as.as_ref().filter(|_| is_root());
+        let run_as = own.or(self.run_as.as_ref()).cloned();
+        if let Some(directory) = &group.directory {
+            command.current_dir(directory);
+        }
+        let umask = group.umask.map(Mode::from_raw_mode);
         let prepare = move || {
             for &number in &inherited {
                 // SAFETY: the descriptor outlives this call: in the parent its owner is borrowed until after `spawn`,
@@ -228,6 +224,9 @@ impl Belongings {
                 rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
             }
             signals::unblock_all()?;
+            if let Some(umask) = umask {
+                rustix::process::umask(umask);
+            }
             run_as.as_ref().map_or(Ok(()), RunAs::become_it)
         };
         // SAFETY: between fork and exec only system calls are made, no memory is allocated and no lock taken.

@@ -38,7 +38,7 @@ pub mod template;
 
 pub use code_watch::Sources;
 pub use listeners::{BindError, Listener};
-pub use plan::{GroupPlan, Plan, SecretText, SiteText};
+pub use plan::{GroupPlan, Limits, Plan, SecretText, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};
 pub use scoreboard::{Row, Scoreboard, Slot, State};
 pub use turns::Turns;

@@ -50,6 +50,21 @@ pub struct GroupPlan {
     pub python: Option<PythonPlan>,
     /// Who they run as, if not as everyone else.
     pub run_as: Option<RunAs>,
+    /// Their current directory, if not that of the supervisor.
+    pub directory: Option<PathBuf>,
+    /// Their file mode creation mask, if not that of the supervisor.
+    pub umask: Option<u32>,
+    /// When a worker is replaced though nothing is wrong with it.
+    pub limits: Limits,
+}
+
+/// What a worker may use up before it is replaced. `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Its age, roughly.
+    pub lifetime: Option<Duration>,
+    /// Its memory in bytes: what is its own, and its part of what it shares.
+    pub memory_bytes_max: Option<u64>,
 }
 
 /// What workers need and nobody else may read: certificates with their keys, as JSON of a type only an assembly knows. It

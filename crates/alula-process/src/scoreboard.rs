@@ -237,7 +237,7 @@ impl Slot {
         let shared = self.shared();
         let serves = shared.life.load(Relaxed) == LIFE_SERVING;
         (serves && shared.worker.load(Relaxed) == worker)
-            .then(|| shared.requests_handed_over.load(Relaxed))
+            .then(|| shared.requests_handed_over.load(Acquire))
     }
 
     /// Whether this worker sits here still.

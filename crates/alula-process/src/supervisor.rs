@@ -10,6 +10,7 @@ mod pool;
 mod prepare;
 mod succession;
 mod template;
+mod wear;
 
 use std::io;
 use std::net::SocketAddr;
@@ -344,8 +345,11 @@ impl Supervisor {
     fn sleep(&self) -> Result<(), Error> {
         let now = Instant::now();
         let pending = self.succession.is_pending(now) || self.log_programs.is_pending();
-        let timeout = pending
-            .then(|| Timespec::try_from(TICK))
+        let due = pending
+            .then_some(TICK)
+            .or_else(|| self.succession.is_watched().then_some(pool::LOOK));
+        let timeout = due
+            .map(Timespec::try_from)
             .transpose()
             .map_err(std::io::Error::other)?;
         let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];

@@ -130,17 +130,20 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
                 // would send the script's source.
                 MappingTarget::WsgiScript {
                     script,
-                    callable,
+                    wsgi,
                     in_main_server,
                 } => {
-                    let interpreter = mappings.interpreters.find(settings, *in_main_server);
                     let url = String::from_utf8_lossy(&mapping.url);
+                    let names = &mappings.interpreters;
+                    let interpreter = names.find_script(settings, wsgi, &url, *in_main_server);
+                    let wsgi = settings.python.wsgi.overlaid(wsgi);
                     return Action::Wsgi(WsgiRoute {
                         script: script.clone(),
                         script_name: url.trim_end_matches('/').to_owned(),
-                        callable: callable.clone(),
+                        callable: wsgi.callable.unwrap_or_else(|| "application".to_owned()),
                         debug: settings.python.debug == Some(true),
-                        interpreter: interpreter.to_owned(),
+                        pass_authorization: wsgi.pass_authorization == Some(true),
+                        interpreter,
                     });
                 }
                 MappingTarget::Files(root) => PathBuf::from(root),

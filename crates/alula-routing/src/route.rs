@@ -253,6 +253,8 @@ pub struct WsgiRoute {
     pub callable: String,
     /// `PythonDebug`.
     pub debug: bool,
+    /// `WSGIPassAuthorization`.
+    pub pass_authorization: bool,
     /// The interpreter it runs in.
     pub interpreter: String,
 }

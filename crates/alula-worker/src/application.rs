@@ -83,6 +83,7 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
                 &interpreter.django_settings,
                 &interpreter.name,
                 &self.servers,
+                &interpreter.processes.python_path,
             ),
         )?;
         Ok(())

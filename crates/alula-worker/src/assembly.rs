@@ -153,9 +153,12 @@ impl PythonAssembly {
     pub(crate) fn handler(&self, definition: PythonDefinition) -> Option<Arc<dyn Handler>> {
         let host = self.hosts.get(definition.virtual_host)?;
         let application = application_spec(&definition);
-        let (debug, script_file) = match &definition.program {
-            Program::Handler(python) => (python.debug, None),
-            Program::Script(wsgi) => (wsgi.debug, Some(text(&wsgi.script))),
+        let (debug, pass_authorization, script_file) = match &definition.program {
+            Program::Handler(python) => (python.debug, true, None),
+            Program::Script(wsgi) => {
+                let file = Some(text(&wsgi.script));
+                (wsgi.debug, wsgi.pass_authorization, file)
+            }
         };
         // What its requests happen in, also outside the loop.
         let log = self
@@ -174,6 +177,7 @@ impl PythonAssembly {
                 definition.tls_variables.standard,
                 definition.tls_variables.certificates,
             ),
+            pass_authorization,
             multiprocess: self.multiprocess,
             log: log.unwrap_or_else(tracing::Span::none),
         }))

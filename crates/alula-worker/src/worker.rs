@@ -54,7 +54,7 @@ pub(crate) fn run(
     let counter = Arc::new(Counter::new(
         seat.slot.clone(),
         seat.control.clone(),
-        interpreter.requests_max,
+        staggered(interpreter.requests_max, seat.worker),
     ));
     let control = seat.control.clone();
     let service = {
@@ -107,6 +107,16 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// So many requests, up to a tenth fewer: workers that are started together are not replaced together.
+fn staggered(requests_max: u64, worker: u64) -> u64 {
+    let tenth = requests_max / 10;
+    match tenth {
+        // Few enough to be meant exactly.
+        0..10 => requests_max,
+        _ => requests_max - worker.wrapping_mul(0x9e37_79b9_7f4a_7c15) % tenth,
+    }
+}
+
 /// Where requests come from.
 #[derive(Clone)]
 pub(crate) enum Service {
@@ -148,4 +158,20 @@ async fn obey(orders: Orders, service: Service, dispatcher: Dispatcher) {
         .await;
     }
     dispatcher.stop();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::staggered;
+
+    #[test]
+    fn workers_are_not_replaced_all_at_once() {
+        assert_eq!(
+            (staggered(0, 7), staggered(1, 7), staggered(99, 7)),
+            (0, 1, 99)
+        );
+        let shares: Vec<u64> = (1..9).map(|worker| staggered(10_000, worker)).collect();
+        assert!(shares.iter().all(|share| (9_001..=10_000).contains(share)));
+        assert!(shares.windows(2).all(|pair| pair[0] != pair[1]));
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alula_config::Site;
 use alula_http::{Body, FilePart, Handler, StatusHandler};
 use alula_process::error_log::{ErrorLog, ErrorLogs};
-use alula_process::hand_over::Doors;
+use alula_process::hand_over::{Doors, TlsWanted};
 use alula_process::{Control, Heard, Order, Orders, Slot, Turns, WorkerSeat, front};
 use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server, Warm};
@@ -115,8 +115,12 @@ impl FrontAssembly {
                 "no process runs the interpreter {name:?}; its requests are answered 500"
             );
         }
+        let tls = TlsWanted {
+            standard: definition.tls_variables.standard,
+            certificates: definition.tls_variables.certificates,
+        };
         let definition = serde_json::to_vec(&definition).ok()?;
-        Some(self.doors.handler(place?, definition))
+        Some(self.doors.handler(place?, definition, tls))
     }
 }
 

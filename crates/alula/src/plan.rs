@@ -9,7 +9,7 @@ use alula_config::Site;
 use alula_config::site::{Interpreter, LogLevel, LogTarget};
 use alula_process::error_log::LogSettings;
 use alula_process::python::PythonPlan;
-use alula_process::{GroupPlan, Plan, RunAs, SecretText, SiteText};
+use alula_process::{GroupPlan, Limits, Plan, RunAs, SecretText, SiteText};
 use alula_server::{Tls, TlsMaterial};
 use anyhow::{Context, Result, anyhow};
 
@@ -45,7 +45,7 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<(Plan, Vec<Strin
             .collect(),
         run_as: RunAs::find(site.user.as_deref(), site.group.as_deref())?,
         graceful_timeout: site.processes.graceful_timeout,
-        groups: groups(site, overrides),
+        groups: groups(site, overrides)?,
     };
     Ok((plan, warnings))
 }
@@ -84,22 +84,39 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// The interpreters; fronts before them unless there is a lone one; fronts alone when there is none.
-fn groups(site: &Site, overrides: Overrides) -> Vec<GroupPlan> {
+fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let count = |wanted: Option<u32>| match wanted {
         _ if overrides.one_worker => 1,
         Some(workers) => (workers as usize).max(1),
         None => cores,
     };
-    let interpreters = site.interpreters.iter().zip(0..);
-    let mut groups: Vec<GroupPlan> = interpreters
-        .map(|(interpreter, place)| GroupPlan {
+    let mut groups = Vec::new();
+    for (interpreter, place) in site.interpreters.iter().zip(0..) {
+        let own = &interpreter.processes;
+        // A group that names one of both takes the other from the server.
+        let run_as = match (&own.user, &own.group) {
+            (None, None) => None,
+            (user, group) => RunAs::find(
+                user.as_deref().or(site.user.as_deref()),
+                group
+                    .as_deref()
+                    .or_else(|| site.group.as_deref().filter(|_| user.is_none())),
+            )?,
+        };
+        groups.push(GroupPlan {
             name: interpreter.name.clone(),
             workers: count(interpreter.workers),
             python: Some(python(interpreter, place)),
-            run_as: None,
-        })
-        .collect();
+            run_as,
+            directory: own.directory.clone(),
+            umask: own.umask,
+            limits: Limits {
+                lifetime: own.lifetime,
+                memory_bytes_max: own.memory_bytes_max,
+            },
+        });
+    }
     if site.has_fronts() {
         let wanted = match groups.as_slice() {
             [] => site.processes.workers,
@@ -111,9 +128,12 @@ fn groups(site: &Site, overrides: Overrides) -> Vec<GroupPlan> {
             workers: count(wanted),
             python: None,
             run_as: None,
+            directory: None,
+            umask: None,
+            limits: Limits::default(),
         });
     }
-    groups
+    Ok(groups)
 }
 
 fn python(interpreter: &Interpreter, place: usize) -> PythonPlan {

@@ -24,7 +24,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     fixed("DumpIOInput", "Off", Contexts::SERVER, "What clients send is not logged."),
     fixed("DumpIOOutput", "Off", Contexts::SERVER, "What is sent to clients is not logged."),
     fixed("ProxyRequests", "Off", Contexts::SERVERS, "The server is no forward proxy."),
-    fixed("WSGIPassAuthorization", "On", Contexts::EVERYWHERE, "Applications see the `Authorization` header."),
+    fixed("WSGIMapHEADToGET", "Auto", Contexts::EVERYWHERE, "Applications see `HEAD` as what it is."),
+    fixed("WSGIErrorOverride", "Off", Contexts::EVERYWHERE, "An application's own error page is sent."),
     fixed("WSGIChunkedRequest", "On", Contexts::EVERYWHERE, "Requests may be chunked."),
 ];
 

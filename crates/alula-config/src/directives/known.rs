@@ -12,14 +12,9 @@ const IGNORED: &str = include_str!("ignored.txt");
 /// Hints for those that have a counterpart.
 const HINTS: &[(&str, &str)] = &[
     (
-        "WSGIDaemonProcess",
-        "PythonHome, PythonPath, StartServers and ThreadsPerChild say the same",
+        "WSGIScriptAliasMatch",
+        "a WSGIScriptAlias for each script, or for the part of the URL they have in common",
     ),
-    (
-        "WSGIProcessGroup",
-        "there is one group of processes; leave the line out",
-    ),
-    ("WSGIPythonHome", "write PythonHome with the same directory"),
     ("AuthDigestProvider", "AuthType Basic, over TLS"),
     (
         "AuthDBMUserFile",
@@ -41,7 +36,6 @@ const HINTS: &[(&str, &str)] = &[
     ("php_admin_flag", "PHP is not run"),
     ("php_admin_value", "PHP is not run"),
     ("DAV", "DAV requests are not answered"),
-    ("WSGIPythonPath", "PythonPath \"['/path'] + sys.path\""),
 ];
 
 fn entries(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {

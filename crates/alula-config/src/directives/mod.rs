@@ -31,6 +31,7 @@ mod mpm;
 mod nearest;
 mod network;
 mod output;
+mod process_group;
 mod python;
 mod reading;
 mod redirect;
@@ -239,6 +240,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         headers::ENTRIES,
         expires::ENTRIES,
         log::ENTRIES,
+        process_group::ENTRIES,
         python::ENTRIES,
         wsgi::ENTRIES,
         fixed::ENTRIES,

@@ -3,8 +3,8 @@
 use super::{
     ClientCertificate, Connection, DirectorySettings, EncodedSlashes, EnvironmentCondition,
     ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange,
-    LogTarget, Protocol, PythonPathLine, Redirect, Rewriting, Section, SectionPattern, SetEnvIf,
-    UrlMapping, VirtualHostAddress,
+    LogTarget, Origin, ProcessGroup, Protocol, PythonPathLine, Redirect, Rewriting, Section,
+    SectionPattern, SetEnvIf, UrlMapping, VirtualHostAddress,
 };
 use crate::Written;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -36,6 +36,12 @@ pub(crate) struct Draft<'a> {
     pub graceful_timeout: Option<Duration>,
     /// Every directive, when the options ask for it.
     pub written: Vec<Written>,
+    /// `PythonGroup` and `WSGIDaemonProcess`.
+    pub groups: Vec<(String, ProcessGroup, Origin)>,
+    /// Every process group that a line of mod_wsgi's names.
+    pub groups_asked_for: Vec<(String, Span)>,
+    /// `WSGIPythonPath`.
+    pub wsgi_python_path: Vec<PathBuf>,
     /// The main server, then the virtual hosts.
     pub servers: Vec<ServerDraft>,
     /// In file order.

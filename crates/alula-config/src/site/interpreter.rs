@@ -4,7 +4,7 @@
 //! the main server stays in `main_interpreter` for all of them, so that it is one world and not one for each host; a
 //! host that names another Django project or another Python gets its own after all.
 
-use super::{DirectorySettings, EnvironmentChange, Origin};
+use super::{DirectorySettings, EnvironmentChange, Origin, ProcessGroup, WsgiSettings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -36,6 +36,8 @@ pub struct Interpreter {
     pub threads: u32,
     /// A worker is replaced after so many requests. 0 = never.
     pub requests_max: u64,
+    /// What else a `PythonGroup` says of its processes.
+    pub processes: ProcessGroup,
 }
 
 /// mod_python's name for the interpreter of the main server.
@@ -78,6 +80,24 @@ impl InterpreterNames {
             None if in_main_server => &self.inherited,
             None => &self.own,
         }
+    }
+
+    /// The same for a WSGI script at a URL, with what its line says. mod_wsgi's names count where `PythonInterpreter` says nothing.
+    pub fn find_script(
+        &self,
+        settings: &DirectorySettings,
+        wsgi: &WsgiSettings,
+        url: &str,
+        in_main_server: bool,
+    ) -> String {
+        let default = self.find(settings, in_main_server);
+        if settings.python.interpreter.is_some() && wsgi.process_group.is_none() {
+            return default.to_owned();
+        }
+        let wsgi = settings.python.wsgi.overlaid(wsgi);
+        let resource = format!("{}|{}", self.own, url.trim_end_matches('/'));
+        let named = wsgi.interpreter(settings, default, &self.own, &resource);
+        named.unwrap_or_else(|| default.to_owned())
     }
 }
 

@@ -5,8 +5,9 @@
 
 use super::draft::Draft;
 use super::interpreter::MAIN;
+use super::process_group::declared;
 use super::uses::Use;
-use super::{Import, Interpreter, Processes, PythonPathLine};
+use super::{Import, Interpreter, Origin, Processes, PythonPathLine};
 use crate::diagnostic::Severity;
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ pub(super) fn interpreters(
             worlds.push((import.interpreter.clone(), Vec::new()));
         }
     }
+    undeclared_groups(draft);
     let several = worlds.len() > 1;
     worlds
         .into_iter()
@@ -60,21 +62,43 @@ fn interpreter(
         environment.retain(|(name, _)| name != DJANGO_SETTINGS_MODULE);
         environment.push((DJANGO_SETTINGS_MODULE.to_owned(), module.clone()));
     }
+    let mut group = declared(&draft.groups, &name).cloned().unwrap_or_default();
+    for (name, value) in &group.environment {
+        environment.retain(|(known, _)| known != name);
+        environment.push((name.clone(), value.clone()));
+    }
+    if group.python_path.is_empty() {
+        group.python_path.clone_from(&draft.wsgi_python_path);
+    }
+    let requests_max = group.requests_max.unwrap_or(processes.requests_max);
     Interpreter {
-        home: home(draft, uses),
+        home: home(draft, uses, group.home.as_ref()),
         environment,
         paths: paths(draft, &name, uses, several),
         handler_directories: handler_directories(uses),
         imports,
-        preload: processes.requests_max != 1,
+        preload: requests_max != 1,
         auto_reload: uses
             .iter()
             .any(|found| found.settings.python.auto_reload == Some(true)),
         django_settings,
-        workers: processes.workers,
-        threads: processes.threads,
-        requests_max: processes.requests_max,
+        workers: group.workers.or(processes.workers),
+        threads: group.threads.unwrap_or(processes.threads),
+        requests_max,
+        processes: group,
         name,
+    }
+}
+
+/// mod_wsgi answers 500 where nobody declared the group; here the line is an error.
+fn undeclared_groups(draft: &mut Draft) {
+    let asked = std::mem::take(&mut draft.groups_asked_for);
+    for (name, span) in asked {
+        if !draft.groups.iter().any(|(known, ..)| *known == name) {
+            let message = format!("no WSGIDaemonProcess or PythonGroup has the name {name:?}");
+            let hint = format!("WSGIDaemonProcess {name}");
+            draft.report(Severity::Error, span, message, Some(&hint));
+        }
     }
 }
 
@@ -140,7 +164,11 @@ fn django_settings(draft: &mut Draft, interpreter: &str, uses: &[Use]) -> Option
     values.into_iter().next()
 }
 
-fn home(draft: &mut Draft, uses: &[Use]) -> Option<PathBuf> {
+/// A group's own comes before what is in force around its scripts.
+fn home(draft: &mut Draft, uses: &[Use], of_group: Option<&(PathBuf, Origin)>) -> Option<PathBuf> {
+    if let Some((home, _)) = of_group {
+        return Some(home.clone());
+    }
     let homes: Vec<_> = uses
         .iter()
         .filter_map(|found| found.settings.python.home.clone())

@@ -106,6 +106,7 @@ impl PythonSettings {
         replace(&mut self.auto_reload, &later.auto_reload);
         replace(&mut self.interpreter, &later.interpreter);
         replace(&mut self.home, &later.home);
+        self.wsgi = self.wsgi.overlaid(&later.wsgi);
         self.options.extend(later.options.iter().cloned());
     }
 

@@ -22,6 +22,7 @@ mod log_target;
 mod merge;
 mod output;
 mod overrides;
+mod process_group;
 mod redirect;
 mod remote_ip;
 mod rewrite;
@@ -53,6 +54,7 @@ pub use log::{
 pub use log_target::{LogProgram, LogTarget, Rotation, Syslog};
 pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
 pub use overrides::{OverrideClass, OverrideSettings};
+pub use process_group::{GroupName, ProcessGroup, WsgiSettings};
 pub use redirect::{Redirect, RedirectFrom};
 pub use remote_ip::{KnownProxy, RemoteIp};
 pub use rewrite::{

@@ -6,7 +6,7 @@
 use super::{
     Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
     HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, PythonPathLine,
-    Redirect, Rewriting, SendFileSettings, SetEnvIf, Switched, TlsOptions,
+    Redirect, Rewriting, SendFileSettings, SetEnvIf, Switched, TlsOptions, WsgiSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -149,6 +149,8 @@ pub struct PythonSettings {
     pub interpreter: Option<(String, Origin)>,
     /// `PythonHome`, and where it was written.
     pub home: Option<(PathBuf, Origin)>,
+    /// mod_wsgi's directives.
+    pub wsgi: WsgiSettings,
 }
 
 /// `PythonHandler`'s list and the section it stands in.

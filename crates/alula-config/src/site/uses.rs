@@ -81,8 +81,8 @@ impl<'a> Finder<'a> {
         for mapping in url_map {
             let MappingTarget::WsgiScript {
                 script,
+                wsgi,
                 in_main_server,
-                ..
             } = &mapping.target
             else {
                 continue;
@@ -95,7 +95,12 @@ impl<'a> Finder<'a> {
             let mut settings = self.server.settings.clone();
             self.lay_over(&mut settings, &directory);
             self.lay_over(&mut settings, &location);
-            uses.push(self.found(settings, mapping.origin.clone(), *in_main_server));
+            let names = &self.server.interpreters;
+            uses.push(Use {
+                interpreter: names.find_script(&settings, wsgi, &mapping.url, *in_main_server),
+                origin: mapping.origin.clone(),
+                settings,
+            });
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::{
     AccessLog, DirectorySettings, ErrorLogFormat, Http2, InterpreterNames, LogLevels, LogTarget,
-    Origin, Protocol, Redirect, RemoteIp, Rewriting, Section, SetEnvIf, Tls,
+    Origin, Protocol, Redirect, RemoteIp, Rewriting, Section, SetEnvIf, Tls, WsgiSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -166,8 +166,8 @@ pub enum MappingTarget {
     WsgiScript {
         /// The file.
         script: PathBuf,
-        /// The name of the application in it.
-        callable: String,
+        /// What the line's options say.
+        wsgi: WsgiSettings,
         /// Whether it was written in the main server.
         in_main_server: bool,
     },

@@ -281,17 +281,28 @@ struct Conversation {
 }
 
 /// A request from its arrival to the end of its response.
-struct Running<'a> {
-    inner: &'a Inner,
-    begun: &'a Begun,
+struct Running {
+    inner: Arc<Inner>,
+    begun: Begun,
+    counted: bool,
 }
 
-impl Drop for Running<'_> {
+impl Running {
+    /// The worker is free for the next request. Said before the end of the response is sent: the front may have the next one
+    /// ready when it arrives, and must not find this worker busy.
+    fn hand_back(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.inner.slot.handed_back();
+        }
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         // Also for a request that never began: nobody waits for it any more.
         (self.begun)();
         self.inner.reception.request_finished();
-        self.inner.slot.handed_back();
+        self.hand_back();
     }
 }
 
@@ -309,10 +320,10 @@ impl Conversation {
                 }
             };
             inner.reception.request_started();
-            let begun = self.begun.clone();
-            let running = Running {
-                inner: &inner,
-                begun: &begun,
+            let mut running = Running {
+                inner: inner.clone(),
+                begun: self.begun.clone(),
+                counted: true,
             };
             let handler = self
                 .handlers
@@ -323,7 +334,7 @@ impl Conversation {
                 // The front has gone, and its client with it.
                 return;
             };
-            let sent = self.send(response).await;
+            let sent = self.send(response, &mut running).await;
             drop(running);
             if !matches!(sent, Ok(true)) {
                 return;
@@ -348,9 +359,15 @@ impl Conversation {
                 DEFINITION => self.define(rest)?,
                 REQUEST => {
                     let inner = &self.inner;
-                    let mut received = read_request(rest, |local, remote, scheme| {
-                        inner.peer(local, remote, scheme)
-                    })?;
+                    let mut received =
+                        read_request(rest, |local, remote, scheme, tls| match tls {
+                            None => inner.peer(local, remote, scheme),
+                            Some(tls) => {
+                                let peer = Peer::new(local, remote, scheme);
+                                let _ = peer.tls.set(Arc::new(tls));
+                                Arc::new(peer)
+                            }
+                        })?;
                     let Some(body) = self.content(received.content).await? else {
                         return Ok(None);
                     };
@@ -446,13 +463,16 @@ impl Conversation {
     }
 
     /// Sends the response. `Ok(true)`: the connection can be used again.
-    async fn send(&mut self, response: Response) -> io::Result<bool> {
+    async fn send(&mut self, response: Response, running: &mut Running) -> io::Result<bool> {
         let (head, body) = response.into_parts();
         self.out.clear();
         let body = match body {
             Body::Part(part) => Body::File(part.open()?, part.length),
             other => other,
         };
+        if !matches!(body, Body::Stream(_)) {
+            running.hand_back();
+        }
         match body {
             // A part has just become a file.
             Body::Empty | Body::Part(_) => {
@@ -472,13 +492,17 @@ impl Conversation {
             Body::Stream(stream) => {
                 let content = response::Content::Stream(stream.size_hint().exact());
                 put_head(&mut self.out, &head, content);
-                return self.send_stream(stream).await;
+                return self.send_stream(stream, running).await;
             }
         }
         Ok(true)
     }
 
-    async fn send_stream(&mut self, mut stream: alula_http::BodyStream) -> io::Result<bool> {
+    async fn send_stream(
+        &mut self,
+        mut stream: alula_http::BodyStream,
+        running: &mut Running,
+    ) -> io::Result<bool> {
         loop {
             // What is there already goes with what waits to be sent; before waiting for more, that is sent.
             let frame = match poll_now(&mut stream).await {
@@ -500,6 +524,7 @@ impl Conversation {
                 }
                 None => {
                     put_mark(&mut self.out, END);
+                    running.hand_back();
                     self.flush().await?;
                     return Ok(true);
                 }

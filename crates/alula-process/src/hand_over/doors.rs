@@ -5,6 +5,7 @@
 
 use super::errand::Errand;
 use super::link::Link;
+use super::request::TlsWanted;
 use crate::messages::Channel;
 use crate::scoreboard::{Scoreboard, Slot};
 use crate::worker::Door;
@@ -110,13 +111,19 @@ impl Doors {
     }
 
     /// A handler that hands requests to the workers of an interpreter. They learn what to do with them from the definition.
-    pub fn handler(self: &Arc<Self>, interpreter: usize, definition: Vec<u8>) -> Arc<dyn Handler> {
+    pub fn handler(
+        self: &Arc<Self>,
+        interpreter: usize,
+        definition: Vec<u8>,
+        tls: TlsWanted,
+    ) -> Arc<dyn Handler> {
         let number = self.handlers.fetch_add(1, Relaxed);
         Arc::new(Errand::new(
             Arc::clone(self),
             interpreter,
             number,
             definition,
+            tls,
         ))
     }
 

@@ -2,7 +2,7 @@
 
 use super::doors::{Borrowed, Doors};
 use super::incoming::Incoming;
-use super::request::{put_definition, put_request};
+use super::request::{TlsWanted, put_definition, put_request};
 use super::response::{Content, HEAD, read_head};
 use super::wire::{Malformed, Rest};
 use alula_http::{Answer, Body, BodyMode, Handler, Request, Response, status_response};
@@ -35,6 +35,8 @@ struct Inner {
     number: u32,
     /// What a worker must know of the route.
     definition: Box<[u8]>,
+    /// What its handler wants to know of the client's connection.
+    tls: TlsWanted,
 }
 
 /// Why there is no response.
@@ -51,6 +53,7 @@ impl Errand {
         interpreter: usize,
         number: u32,
         definition: Vec<u8>,
+        tls: TlsWanted,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -58,6 +61,7 @@ impl Errand {
                 interpreter,
                 number,
                 definition: definition.into(),
+                tls,
             }),
         }
     }
@@ -148,7 +152,7 @@ impl Borrowed {
             }
             path.defined[number] = true;
         }
-        put_request(&mut path.out, errand.number, request);
+        put_request(&mut path.out, errand.number, errand.tls, request);
         let (content, file): (&[u8], _) = match &request.body {
             Body::Bytes(bytes) => (bytes, None),
             Body::File(file, _) => (&[], Some(file.as_fd())),

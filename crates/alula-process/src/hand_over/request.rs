@@ -6,7 +6,7 @@
 use super::wire::{
     Malformed, Rest, begin_message, end_message, put_address, put_bytes, put_u16, put_u32, put_u64,
 };
-use alula_http::{Body, Peer, Request, Scheme};
+use alula_http::{Body, Peer, Request, Scheme, TlsSession};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use std::net::SocketAddr;
@@ -16,15 +16,56 @@ use std::sync::Arc;
 pub(super) const DEFINITION: u8 = 1;
 pub(super) const REQUEST: u8 = 2;
 
-const HTTPS: u8 = 1;
-const PATH_DIFFERS: u8 = 1 << 1;
-const HAS_QUERY: u8 = 1 << 2;
-const QUERY_DIFFERS: u8 = 1 << 3;
-const HAS_FILE: u8 = 1 << 4;
-const HAS_USER: u8 = 1 << 5;
+const HTTPS: u16 = 1;
+const PATH_DIFFERS: u16 = 1 << 1;
+const HAS_QUERY: u16 = 1 << 2;
+const QUERY_DIFFERS: u16 = 1 << 3;
+const HAS_FILE: u16 = 1 << 4;
+const HAS_USER: u16 = 1 << 5;
 /// The content is a file, whose descriptor comes with the message.
-const CONTENT_IS_FILE: u8 = 1 << 6;
-const HAS_VARIABLES: u8 = 1 << 7;
+const CONTENT_IS_FILE: u16 = 1 << 6;
+const HAS_VARIABLES: u16 = 1 << 7;
+const HAS_TLS: u16 = 1 << 8;
+
+/// The variable for the name in the handshake (SNI).
+const NAME_ASKED_FOR: &str = "SSL_TLS_SNI";
+
+/// Which variables of a TLS connection a route's handler asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TlsWanted {
+    /// Those of `SSLOptions StdEnvVars`.
+    pub standard: bool,
+    /// Those of `SSLOptions ExportCertData`.
+    pub certificates: bool,
+}
+
+/// A client's TLS connection as far as a front has told of it.
+#[derive(Debug)]
+pub(super) struct TlsTold {
+    standard: Vec<(String, String)>,
+    certificates: Vec<(String, String)>,
+    has_client_certificate: bool,
+}
+
+impl TlsSession for TlsTold {
+    fn variable(&self, name: &str) -> Option<String> {
+        let mut known = self.standard.iter().chain(&self.certificates);
+        let found = known.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn standard(&self) -> &[(String, String)] {
+        &self.standard
+    }
+
+    fn certificates(&self) -> Vec<(String, String)> {
+        self.certificates.clone()
+    }
+
+    fn has_client_certificate(&self) -> bool {
+        self.has_client_certificate
+    }
+}
 
 /// Content longer than this goes as a file, so what a worker makes room for on a front's word is bounded. Twice what a
 /// front keeps in memory.
@@ -54,7 +95,7 @@ pub(super) fn put_definition(out: &mut Vec<u8>, handler: u32, definition: &[u8])
     end_message(out, start);
 }
 
-pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
+pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, wanted: TlsWanted, request: &Request) {
     let start = begin_message(out, REQUEST);
     put_u32(out, handler);
     put_u64(out, request.id);
@@ -63,7 +104,7 @@ pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
         None => (&request.target[..], None),
     };
     let mut flags = 0;
-    let mut flag = |is_so: bool, bit: u8| flags |= if is_so { bit } else { 0 };
+    let mut flag = |is_so: bool, bit: u16| flags |= if is_so { bit } else { 0 };
     let path_differs = path != request.path;
     let query_differs = query != request.query.as_deref();
     flag(request.peer.scheme == Scheme::Https, HTTPS);
@@ -74,7 +115,9 @@ pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
     flag(request.user.is_some(), HAS_USER);
     flag(matches!(request.body, Body::File(..)), CONTENT_IS_FILE);
     flag(request.variables.is_some(), HAS_VARIABLES);
-    out.push(flags);
+    let tls = request.peer.tls();
+    flag(tls.is_some(), HAS_TLS);
+    put_u16(out, flags);
     out.push(version_number(request.version));
     put_address(out, request.peer.local);
     put_address(out, request.peer.remote);
@@ -103,6 +146,19 @@ pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
             put_bytes(out, value.as_bytes());
         }
     }
+    if let Some(tls) = tls {
+        out.push(tls.has_client_certificate().into());
+        if wanted.standard {
+            put_pairs(out, tls.standard());
+        } else {
+            // The name a client gave in the handshake is always told, as in httpd.
+            let name = tls.variable(NAME_ASKED_FOR);
+            let name = name.map(|name| (NAME_ASKED_FOR.to_owned(), name));
+            put_pairs(out, name.as_slice());
+        }
+        let certificates = wanted.certificates.then(|| tls.certificates());
+        put_pairs(out, &certificates.unwrap_or_default());
+    }
     put_headers(out, &request.headers);
     put_u64(out, request.body.len().unwrap_or(0));
     end_message(out, start);
@@ -111,12 +167,12 @@ pub(super) fn put_request(out: &mut Vec<u8>, handler: u32, request: &Request) {
 /// Reads a message of kind [`REQUEST`], of which the kind was read already. `peer` finds the ends of a connection.
 pub(super) fn read_request(
     mut rest: Rest,
-    peer: impl FnOnce(SocketAddr, SocketAddr, Scheme) -> Arc<Peer>,
+    peer: impl FnOnce(SocketAddr, SocketAddr, Scheme, Option<TlsTold>) -> Arc<Peer>,
 ) -> Result<Received, Malformed> {
     let handler = rest.u32()?;
     let id = rest.u64()?;
-    let flags = rest.u8()?;
-    let has = |bit: u8| flags & bit != 0;
+    let flags = rest.u16()?;
+    let has = |bit: u16| flags & bit != 0;
     let version = version(rest.u8()?)?;
     let (local, remote) = (rest.address()?, rest.address()?);
     let scheme = if has(HTTPS) {
@@ -153,6 +209,15 @@ pub(super) fn read_request(
     } else {
         None
     };
+    let tls = if has(HAS_TLS) {
+        Some(TlsTold {
+            has_client_certificate: rest.u8()? != 0,
+            standard: read_pairs(&mut rest)?,
+            certificates: read_pairs(&mut rest)?,
+        })
+    } else {
+        None
+    };
     let headers = read_headers(&mut rest)?;
     let length = rest.u64()?;
     let content = if has(CONTENT_IS_FILE) {
@@ -176,7 +241,7 @@ pub(super) fn read_request(
         script_name_len,
         user,
         variables,
-        peer: peer(local, remote, scheme),
+        peer: peer(local, remote, scheme, tls),
         body: Body::Empty,
         id,
     };
@@ -185,6 +250,21 @@ pub(super) fn read_request(
         request,
         content,
     })
+}
+
+fn put_pairs(out: &mut Vec<u8>, pairs: &[(String, String)]) {
+    put_u16(out, u16::try_from(pairs.len()).unwrap_or(u16::MAX));
+    for (name, value) in pairs.iter().take(usize::from(u16::MAX)) {
+        put_bytes(out, name.as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+}
+
+fn read_pairs(rest: &mut Rest) -> Result<Vec<(String, String)>, Malformed> {
+    let count = rest.u16()?;
+    (0..count)
+        .map(|_| Ok((rest.text()?, rest.text()?)))
+        .collect()
 }
 
 pub(super) fn put_headers(out: &mut Vec<u8>, headers: &HeaderMap) {

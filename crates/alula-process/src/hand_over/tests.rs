@@ -3,18 +3,19 @@
 use super::request::{self, put_request, read_request};
 use super::response::{self, put_head, read_head};
 use super::wire::{Malformed, Rest};
-use super::{Answering, Doors, Reception};
+use super::{Answering, Doors, Reception, TlsWanted};
 use crate::messages::Channel;
 use crate::scoreboard::{Scoreboard, Slot};
 use crate::worker::Door;
 use alula_http::{
     Answer, Begun, Body, BodyError, Handler, Onward, OwnPage, Peer, Reason, Request, Response,
-    Scheme,
+    Scheme, TlsSession,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Version};
 use http_body::Frame;
 use std::io::{Read, Seek, Write};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,10 +44,52 @@ fn request(target: &'static str, body: Body) -> Request {
     }
 }
 
+fn peer(
+    local: SocketAddr,
+    remote: SocketAddr,
+    scheme: Scheme,
+    tls: Option<request::TlsTold>,
+) -> Arc<Peer> {
+    let peer = Peer::new(local, remote, scheme);
+    if let Some(tls) = tls {
+        peer.tls.set(Arc::new(tls)).unwrap();
+    }
+    Arc::new(peer)
+}
+
+/// A TLS connection of a client with a certificate.
+#[derive(Debug)]
+struct Session(Vec<(String, String)>);
+
+impl TlsSession for Session {
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn standard(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    fn certificates(&self) -> Vec<(String, String)> {
+        panic!("nobody wants them")
+    }
+
+    fn has_client_certificate(&self) -> bool {
+        true
+    }
+}
+
 fn sent(request: &Request) -> Result<request::Received, Malformed> {
     let mut out = Vec::new();
-    put_request(&mut out, 3, request);
-    let peer = |local, remote, scheme| Arc::new(Peer::new(local, remote, scheme));
+    put_request(
+        &mut out,
+        3,
+        TlsWanted {
+            standard: true,
+            certificates: false,
+        },
+        request,
+    );
     read_request(Rest::new(Bytes::from(out).slice(5..)), peer)
 }
 
@@ -69,6 +112,10 @@ fn a_request_arrives_as_it_was() {
         remote,
         Scheme::Https,
     ));
+
+    let variable = ("SSL_CLIENT_S_DN".to_owned(), "CN=me".to_owned());
+    let session = Session(vec![variable]);
+    sample.peer.tls.set(Arc::new(session)).unwrap();
 
     let received = sent(&sample).unwrap();
     assert_eq!(
@@ -114,6 +161,10 @@ fn a_request_arrives_as_it_was() {
         (back.peer.local, back.peer.remote, back.peer.scheme),
         (sample.peer.local, remote, Scheme::Https)
     );
+    let tls = back.peer.tls().unwrap();
+    assert_eq!(tls.standard(), sample.peer.tls().unwrap().standard());
+    assert_eq!(tls.variable("SSL_CLIENT_S_DN").as_deref(), Some("CN=me"));
+    assert!(tls.has_client_certificate() && tls.certificates().is_empty());
 }
 
 #[test]
@@ -138,9 +189,13 @@ fn a_query_is_told_from_none() {
 #[test]
 fn what_is_cut_off_is_malformed() {
     let mut out = Vec::new();
-    put_request(&mut out, 0, &request("/x?y", Body::Empty));
+    put_request(
+        &mut out,
+        0,
+        TlsWanted::default(),
+        &request("/x?y", Body::Empty),
+    );
     for length in 5..out.len() {
-        let peer = |local, remote, scheme| Arc::new(Peer::new(local, remote, scheme));
         let cut = Rest::new(Bytes::copy_from_slice(&out[5..length]));
         assert_eq!(read_request(cut, peer).unwrap_err(), Malformed, "{length}");
     }
@@ -313,7 +368,9 @@ impl Stage {
     }
 
     fn ask(&self, what: &str, body: Body) -> Answer {
-        let handler = self.doors.handler(0, what.as_bytes().to_vec());
+        let handler = self
+            .doors
+            .handler(0, what.as_bytes().to_vec(), TlsWanted::default());
         handler.handle(request("/", body))
     }
 

@@ -268,6 +268,11 @@ impl Generation {
         self.pools().any(|pool| pool.is_pending(now))
     }
 
+    /// Whether somebody has to look at its workers from time to time.
+    pub(super) fn is_watched(&self) -> bool {
+        self.pools().any(Pool::is_watched)
+    }
+
     pub(super) fn reaped(&mut self, pid: Pid, ending: Ending, now: Instant) -> bool {
         self.pools_mut().any(|pool| pool.reaped(pid, ending, now))
     }

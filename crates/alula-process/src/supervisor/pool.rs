@@ -11,9 +11,10 @@ use rustix::process::Pid;
 
 use super::child::{Child, Stage};
 use super::template::{Engine, Template};
+use super::wear;
 use crate::launch::{Belongings, Lot};
 use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
-use crate::plan::GroupPlan;
+use crate::plan::{GroupPlan, Limits};
 use crate::process::Process;
 use crate::restart::{Backoff, Ending};
 use crate::worker::Order;
@@ -21,6 +22,9 @@ use crate::worker::Order;
 /// So many workers (or templates) in a row that never became ready, and there is no hope for it, when there is something
 /// to go back to.
 const FAILURES_MAX: u32 = 3;
+
+/// How often the workers' age and memory are looked at, where they have limits.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// Numbers workers, from the supervisor's start to its end.
 #[derive(Debug, Default)]
@@ -52,6 +56,8 @@ pub(super) struct Pool {
     backoff: Backoff,
     was_ready: bool,
     last_words: String,
+    /// When the workers' age and memory are looked at next.
+    next_look: Instant,
     /// The import failed: its workers answer with an error page.
     pub(super) load_error: Option<String>,
 }
@@ -81,12 +87,14 @@ impl Pool {
             backoff: Backoff::default(),
             was_ready: false,
             last_words: String::new(),
+            next_look: Instant::now(),
             load_error: None,
         }
     }
 
-    /// Starts what is missing and due.
+    /// Starts what is missing and due, and has worn-out workers replaced.
     pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) {
+        self.retire_worn_out(now);
         if self.engine.is_some()
             && self.template.is_none()
             && self.template_backoff.waiting_until(now).is_none()
@@ -112,6 +120,31 @@ impl Pool {
                 self.backoff.wait(now + delay);
             }
         }
+    }
+
+    /// At most one at a time, and only while all others are well.
+    fn retire_worn_out(&mut self, now: Instant) {
+        let limits = self.plan.limits;
+        if limits == Limits::default() || now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
+        if self.count(Stage::Ready) < self.plan.workers || self.workers.len() > self.plan.workers {
+            return;
+        }
+        let name = &self.plan.name;
+        for worker in &mut self.workers {
+            if let Some(reason) = wear::worn_out(worker, limits, now) {
+                tracing::info!("{name}: worker {} is replaced: {reason}", worker.number);
+                worker.stage = Stage::Leaving;
+                return;
+            }
+        }
+    }
+
+    /// Whether somebody has to look at its workers from time to time.
+    pub(super) fn is_watched(&self) -> bool {
+        self.plan.limits != Limits::default()
     }
 
     fn start_template(&mut self, now: Instant) {

@@ -155,6 +155,11 @@ impl Succession {
             .any(|generation| generation.is_pending(now))
     }
 
+    /// Whether somebody has to look at workers from time to time.
+    pub(super) fn is_watched(&self) -> bool {
+        self.serving.as_ref().is_some_and(Generation::is_watched)
+    }
+
     pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.generations().flat_map(Generation::channels)
     }

@@ -13,7 +13,7 @@ use alula_config::site::LogTarget;
 use alula_process::error_log::{Level, Levels, LogSettings};
 use alula_process::python::PythonPlan;
 use alula_process::supervisor::{self, Host, Ready};
-use alula_process::{GroupPlan, Plan, SecretText, SiteText};
+use alula_process::{GroupPlan, Limits, Plan, SecretText, SiteText};
 use serde::{Deserialize, Serialize};
 
 use crate::DEADLINE;
@@ -93,6 +93,9 @@ impl Host for TestHost {
                 workers: shape.workers,
                 python: shape.python.then_some(python),
                 run_as: None,
+                directory: None,
+                umask: None,
+                limits: Limits::default(),
             }],
         })
     }

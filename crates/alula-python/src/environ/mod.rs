@@ -38,6 +38,8 @@ pub struct RouteSettings {
     pub script_file: Option<String>,
     /// Which `SSL_*` variables a request over TLS brings: `StdEnvVars`, `ExportCertData`.
     pub tls_variables: (bool, bool),
+    /// Whether the application sees `Authorization`.
+    pub pass_authorization: bool,
     /// Whether other processes run the same application (`wsgi.multiprocess`).
     pub multiprocess: bool,
     /// What events of its requests happen in: it says which error log they belong to.
@@ -61,6 +63,7 @@ pub(crate) struct Template {
     tls_variables: (bool, bool),
     /// `SetEnv HTTPS on`.
     is_tls: bool,
+    pass_authorization: bool,
 }
 
 impl Template {
@@ -121,6 +124,7 @@ impl Template {
                 .environment
                 .iter()
                 .any(|(name, value)| name == "HTTPS" && says_on(value)),
+            pass_authorization: route.pass_authorization,
         })
     }
 
@@ -216,6 +220,9 @@ impl Template {
         if let Some(user) = &request.user {
             set(&words.remote_user, &PyString::new(py, user))?;
             set(&words.auth_type, &PyString::new(py, "Basic"))?;
+        }
+        if !self.pass_authorization {
+            request.headers.remove(header::AUTHORIZATION);
         }
         headers(py, words, memo, &environ, &request.headers)?;
         if content_length > 0 || request.headers.contains_key(header::CONTENT_LENGTH) {
