@@ -488,7 +488,7 @@ impl RouteTable {
             let of_path = &key[1..locations];
             let mut settings = server.overlaid_with(&of_file, htaccess, file.as_deref(), of_path);
             server.overlay(&mut settings, &conditions);
-            server.route(host, &settings, mapped)
+            self.made(host, &settings, mapped)
         });
         let mut found = found(route, file.map(path_buf), path, merged);
         found.conditions = conditions;
@@ -525,8 +525,7 @@ impl RouteTable {
             let settings = server.overlaid(&[fitting, conditions].concat());
             let entry = match compose::python_handlers(&settings) {
                 Some(list) if list.location.is_some() => {
-                    let route = server.route(host, &settings, Mapped::Nowhere);
-                    Entry::Route(self.cache.intern(route))
+                    Entry::Route(self.route(host, &settings, Mapped::Nowhere))
                 }
                 _ => Entry::NeedsFile,
             };
@@ -667,13 +666,17 @@ impl RouteTable {
         entry
     }
 
-    /// The route for a sum of settings; a mod_python handler that declines leaves the request to files.
     fn route(
         &self,
         host: VirtualHostId,
         settings: &DirectorySettings,
         mapped: Mapped,
     ) -> Arc<Route> {
+        self.cache.intern(self.made(host, settings, mapped))
+    }
+
+    /// The route for a sum of settings; a mod_python handler that declines leaves the request to files.
+    fn made(&self, host: VirtualHostId, settings: &DirectorySettings, mapped: Mapped) -> Route {
         let server = &self.servers[host.0];
         let mut route = server.route(host, settings, mapped);
         if matches!(&route.action, Action::Python(python) if !python.is_framework()) {
@@ -684,7 +687,7 @@ impl RouteTable {
             let declined = server.route(host, &files, mapped);
             route.when_declined = Some(self.cache.intern(declined));
         }
-        self.cache.intern(route)
+        route
     }
 }
 
