@@ -1,3 +1,5 @@
+//! Expressions, as written and what becomes of them.
+
 use super::*;
 
 #[track_caller]
