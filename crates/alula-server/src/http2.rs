@@ -10,7 +10,6 @@ use alula_routing::site;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +55,7 @@ pub(crate) async fn serve<W: Wire>(
                 let response = pipeline.respond(request, stream).await;
                 // From here on the response looks after the end.
                 unanswered.stream = None;
-                Ok::<_, Infallible>(response)
+                response
             }
         }
     });

@@ -34,6 +34,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use parking_lot::{Mutex, RwLock};
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
@@ -157,11 +158,13 @@ impl Pipeline {
     }
 
     /// Answers one request. Never fails: what goes wrong is a response.
+    ///
+    /// The engine copies this future for each request, so it is one level of `async` and what is rare in it is boxed.
     pub(crate) async fn respond(
         self: Arc<Self>,
         mut request: http::Request<Incoming>,
         mut connection: Arc<Connection>,
-    ) -> http::Response<Outgoing> {
+    ) -> Result<http::Response<Outgoing>, Infallible> {
         connection.enter(Phase::Answering);
         self.observer.request_started();
         let host = self.routes.virtual_host(
@@ -173,23 +176,6 @@ impl Pipeline {
         {
             connection = connection.behind(peer);
         }
-        match self.hosts[host.0].log.clone() {
-            None => self.respond_as(host, request, connection).await,
-            // In a box: the future of every request would have to hold this one beside its own.
-            Some(span) => {
-                let response = Box::pin(self.respond_as(host, request, connection));
-                response.instrument(span).await
-            }
-        }
-    }
-
-    /// The same, as a virtual host.
-    async fn respond_as(
-        self: Arc<Self>,
-        host: VirtualHostId,
-        request: http::Request<Incoming>,
-        connection: Arc<Connection>,
-    ) -> http::Response<Outgoing> {
         let requests = connection.count_request();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let entry = self.logs.entry(host, &request, &connection, id);
@@ -197,12 +183,19 @@ impl Pipeline {
         let version = request.version();
 
         let mut kept = None;
-        let mut answered = self.answer(request, &connection, host, id, &mut kept).await;
+        let mut answered = match &self.hosts[host.0].log {
+            None => self.answer(request, &connection, host, id, &mut kept).await,
+            Some(span) => {
+                let answer = Box::pin(self.answer(request, &connection, host, id, &mut kept));
+                answer.instrument(span.clone()).await
+            }
+        };
         answered.kept = kept;
         let documented = |found: &Found| !found.route.error_documents.is_empty();
         if answered.found.as_ref().is_some_and(documented) {
-            // Boxed: the future of every request would have to hold this one's state.
-            answered = Box::pin(self.error_document(answered, &connection)).await;
+            let span = self.hosts[host.0].log.clone().unwrap_or_else(Span::none);
+            let document = Box::pin(self.error_document(answered, &connection));
+            answered = document.instrument(span).await;
         }
 
         let settings = &self.hosts[answered.host.0].connection;
@@ -211,7 +204,7 @@ impl Pipeline {
                 || requests < settings.keep_alive_requests_max)
             && !self.draining.load(Ordering::Relaxed)
             && !connection.is_last();
-        self.finish(answered, entry, &connection, keep_alive, head_only, version)
+        Ok(self.finish(answered, entry, &connection, keep_alive, head_only, version))
     }
 
     /// `ErrorDocument`, for an error that nobody has anything to say about.

@@ -17,7 +17,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use std::convert::Infallible;
 use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -269,10 +268,8 @@ impl Inner {
             connection.allow_files();
         }
         let socket = Socket::new(wire, connection.clone());
-        let service = service_fn(|request| {
-            let response = self.pipeline.clone().respond(request, connection.clone());
-            async move { Ok::<_, Infallible>(response.await) }
-        });
+        let service =
+            service_fn(|request| self.pipeline.clone().respond(request, connection.clone()));
         if let Err(error) = self
             .engine
             .serve_connection(TokioIo::new(socket), service)
