@@ -25,6 +25,9 @@ STARTED = time.time()
 interpreter = "main_interpreter"
 servers = "[]"
 
+#: `PythonOption django.root`, where all of the interpreter's Django is below one.
+django_root = ""
+
 
 def prepare(paths, directories, imports, settings, name, hosts, first):
     """Readies the interpreter.

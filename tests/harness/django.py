@@ -18,8 +18,9 @@ SetEnv TEST_FOLDER "@tmp@"
 """
 
 
-def manage(venv, folder, app, settings, *words):
+def manage(venv, folder, app, settings, *words, variables=None):
     """Runs one of Django's commands for a project under tests/apps."""
     environment = {"DJANGO_SETTINGS_MODULE": settings, "TEST_FOLDER": str(folder), "PYTHONPATH": str(APPS / app)}
+    environment |= variables or {}
     environment |= {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
     return venv.run("-m", "django", *words, env=environment)

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod caching;
 pub mod conditional;
 pub mod date;
 pub mod encoding;
@@ -15,6 +16,7 @@ pub mod range;
 mod request;
 
 pub use body::{Body, BodyError, BodyStream, FilePart};
+pub use caching::{Caching, FOR_EVER, REVALIDATED};
 pub use handler::{
     Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
 };

@@ -164,6 +164,8 @@ pub enum Onward {
     Declined,
     /// To another path and query, as if they had been asked for (httpd's internal redirect).
     To(Bytes),
+    /// To this file, for whoever would have answered without the handler: one of the project's own (`PythonStatic`).
+    File(PathBuf),
 }
 
 /// A reason phrase that is not the registered one, as an extension of a [`Response`] (RFC 9112 section 4).

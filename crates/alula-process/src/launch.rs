@@ -269,7 +269,8 @@ impl Description {
     }
 }
 
-fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+/// A sealed memory file.
+pub(crate) fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memory = rustix::fs::memfd_create(name, flags)?;
     io::Write::write_all(&mut File::from(memory.as_fd().try_clone_to_owned()?), bytes)?;

@@ -42,4 +42,4 @@ pub use plan::{GroupPlan, Limits, Plan, SecretText, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};
 pub use scoreboard::{Row, Scoreboard, Slot, State};
 pub use turns::Turns;
-pub use worker::{Control, Door, Heard, LogFile, Order, Orders, WorkerSeat};
+pub use worker::{Control, Door, Heard, LogFile, Order, Orders, SiteFilesText, WorkerSeat};

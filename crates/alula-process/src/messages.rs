@@ -44,6 +44,9 @@ pub(crate) enum FromTemplate {
     LoadFailed(String),
     /// The application cannot be shared by forking, for this reason.
     Unforkable(String),
+    /// Before [`FromTemplate::Loaded`]: what fronts are to know of the project's files (`PythonStatic`), in a memory file
+    /// beside the message.
+    SiteFiles,
     /// A file it was made from has changed (`PythonAutoReload On`): its path, for the log.
     Changed(String),
     /// A worker was forked; a pidfd of it is the descriptor beside the message.
@@ -78,6 +81,13 @@ pub(crate) enum ToFront {
         worker: u64,
         /// Its row in the scoreboard.
         slot: usize,
+    },
+    /// What the template of an interpreter says of its project's files; the memory file is beside the message.
+    SiteFiles {
+        /// The interpreter, by its place in the Site.
+        interpreter: usize,
+        /// Counts from 1: fronts are told again with each worker.
+        version: u32,
     },
 }
 

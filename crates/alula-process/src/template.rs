@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions};
 
 use crate::code_watch::{CodeWatch, Sources};
 use crate::inheritance::{Inheritance, Role};
+use crate::launch::memory_file;
 use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
 use crate::plan::SiteText;
 use crate::start_pages;
@@ -22,6 +23,9 @@ use crate::worker::{LogFile, WorkerSeat};
 pub trait Application {
     /// Imports the application. The text of an error has been logged already, traceback and all.
     fn load(&mut self) -> Result<(), LoadError>;
+
+    /// What fronts are to know of its files, as text that only the assemblies read. Asked once it is imported.
+    fn site_files(&mut self) -> Option<Vec<u8>>;
 
     /// What it was made from, to be watched from now on; nothing unless `PythonAutoReload` is on.
     fn sources(&mut self) -> Sources;
@@ -107,6 +111,10 @@ fn live(
     let control = Channel::new(inheritance.control.try_clone()?);
     let loaded = load(application, preload);
     start_pages::release();
+    if let Some(files) = application.site_files() {
+        let memory = memory_file("alula-site-files", &files)?;
+        control.send(&FromTemplate::SiteFiles, &[memory.as_fd()])?;
+    }
     control.send(&loaded, &[])?;
     let watch = watch(&control, application.sources())?;
 

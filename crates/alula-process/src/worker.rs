@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -128,23 +129,30 @@ impl Control {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
         };
-        if let (
-            Ok(ToFront::Door {
-                interpreter,
-                worker,
-                slot,
-            }),
-            Some(socket),
-        ) = (
+        if let (Ok(told), Some(descriptor)) = (
             serde_json::from_slice(&packet[..length]),
             descriptors.into_iter().next(),
         ) {
-            return Ok(Some(Heard::Door(Door {
-                interpreter,
-                worker,
-                slot,
-                socket,
-            })));
+            return Ok(Some(match told {
+                ToFront::Door {
+                    interpreter,
+                    worker,
+                    slot,
+                } => Heard::Door(Door {
+                    interpreter,
+                    worker,
+                    slot,
+                    socket: descriptor,
+                }),
+                ToFront::SiteFiles {
+                    interpreter,
+                    version,
+                } => Heard::SiteFiles(SiteFilesText {
+                    interpreter,
+                    version,
+                    memory: descriptor.into(),
+                }),
+            }));
         }
         if packet[0] == Order::Graceful.byte() {
             self.slot.draining();
@@ -161,6 +169,29 @@ pub enum Heard {
     Order(Order),
     /// To a front: there is a worker to hand requests to.
     Door(Door),
+    /// To a front: what a project says of its files.
+    SiteFiles(SiteFilesText),
+}
+
+/// What a project says of its files: text of the assemblies'.
+#[derive(Debug)]
+pub struct SiteFilesText {
+    /// Whose, by its place in the Site.
+    pub interpreter: usize,
+    /// Counts from 1; the same one is the same text.
+    pub version: u32,
+    memory: File,
+}
+
+impl SiteFilesText {
+    /// The text.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(self.memory.metadata()?.len()).map_err(io::Error::other)?;
+        let mut text = vec![0; length];
+        // Others read the same file: by position, not from where it is.
+        self.memory.read_exact_at(&mut text, 0)?;
+        Ok(text)
+    }
 }
 
 /// The way to a worker behind fronts.
@@ -256,7 +287,7 @@ mod tests {
     fn told(heard: Heard) -> Order {
         match heard {
             Heard::Order(order) => order,
-            Heard::Door(door) => panic!("{door:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

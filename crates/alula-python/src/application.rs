@@ -4,7 +4,7 @@
 
 use crate::dispatch::{Dispatcher, Job};
 use crate::environ::{PathText, RouteSettings, Template, Words};
-use crate::{django, failure, mod_python, wsgi};
+use crate::{django, failure, mod_python, site_files, wsgi};
 use alula_http::{Answer, Begun, BodyMode, Handler, Request, Response, status_response};
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -254,6 +254,19 @@ impl Job {
                 return;
             }
         };
+        if call.settings.asks_for_site_files
+            && ready.application.loaded.is_ok()
+            && matches!(self.request.method, Method::GET | Method::HEAD)
+        {
+            match site_files::find(py, &self.request) {
+                Ok(None) => {}
+                Ok(Some(onward)) => return self.reply.send(onward),
+                Err(error) => {
+                    let response = call.failure(py, &Client::of(&self.request), &error);
+                    return self.reply.send(response);
+                }
+            }
+        }
         match &ready.application.loaded {
             Ok((Protocol::Wsgi, application)) => {
                 wsgi::run(py, call, application.bind(py), self.request, self.reply);

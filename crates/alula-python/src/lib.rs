@@ -14,6 +14,7 @@ mod fields;
 mod input;
 mod mod_python;
 mod module;
+mod site_files;
 mod spool;
 mod text;
 mod wsgi;

@@ -71,6 +71,8 @@ pub(crate) fn route(
         environment: environment.into(),
         // The table makes it, and numbers it.
         when_declined: None,
+        site_files: None,
+        asks_for_site_files: false,
     }
 }
 
@@ -164,6 +166,7 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
         default_charset: default_charset(settings),
         settings: Arc::new(settings.files.clone()),
         media_types: mappings.media_types.clone(),
+        caching: None,
     })
 }
 

@@ -22,6 +22,7 @@ mod route;
 mod section_index;
 mod sections;
 mod setenvif;
+mod site_files;
 mod substitution;
 mod table;
 mod variables;
@@ -37,5 +38,6 @@ pub use route::{
     Access, Action, Basic, Dynamic, FilesRoute, Found, Program, PythonDefinition, PythonRoute,
     Route, RouteId, TlsVariables, Verdict, VirtualHostId, WsgiRoute,
 };
+pub use site_files::{Mount, SiteFiles};
 pub use table::{Asking, FixUp, RouteTable};
 pub use variables::Variables;

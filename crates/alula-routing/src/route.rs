@@ -10,6 +10,7 @@ use alula_config::site::{
     HandlerName, LogLevelChange, OrderRules, Outcome, Rewriting, Satisfy, SendFileSettings,
     SetEnvIf,
 };
+use alula_http::Caching;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,10 @@ pub struct Route {
     pub log_level: Option<LogLevelChange>,
     /// Who answers when a mod_python handler declines: whoever would without it.
     pub when_declined: Option<Arc<Route>>,
+    /// `PythonStatic On`: the same route, for what may be a file of the project that only Python can find.
+    pub site_files: Option<Arc<Route>>,
+    /// It is one of those.
+    pub asks_for_site_files: bool,
 }
 
 /// Which variables of a TLS connection an application sees.
@@ -139,6 +144,8 @@ pub struct PythonDefinition {
     pub log_level: Option<LogLevelChange>,
     /// `SSLOptions`.
     pub tls_variables: TlsVariables,
+    /// [`Route::asks_for_site_files`].
+    pub asks_for_site_files: bool,
 }
 
 /// What Python runs.
@@ -164,6 +171,7 @@ impl PythonDefinition {
             environment: route.environment.to_vec(),
             program,
             log_level: route.log_level.clone(),
+            asks_for_site_files: route.asks_for_site_files,
         })
     }
 
@@ -191,6 +199,8 @@ pub struct FilesRoute {
     pub settings: Arc<FileSettings>,
     /// `TypesConfig`.
     pub media_types: Arc<BTreeMap<String, String>>,
+    /// Which files of a project's tree never change; `None`: nothing is said of it.
+    pub caching: Option<Arc<Caching>>,
 }
 
 /// A `PythonHandler`.

@@ -25,6 +25,7 @@ use crate::rewrite::server::{Translated, translate};
 use crate::route::{Access, Action, Dynamic, Found, Route, VirtualHostId};
 use crate::sections::Sections;
 use crate::setenvif;
+use crate::site_files::{KnownFiles, SiteFiles};
 use crate::variables::Variables;
 use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
@@ -39,6 +40,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod site_file;
+
 /// A site, compiled for look-up. Shared by all threads.
 #[derive(Debug)]
 pub struct RouteTable {
@@ -48,6 +51,7 @@ pub struct RouteTable {
     cache: Cache,
     chains: Chains,
     allow_overrides: bool,
+    site_files: KnownFiles,
 }
 
 /// A request that was found, for access rules to ask.
@@ -84,6 +88,9 @@ const FILES: usize = u32::MAX as usize;
 
 /// Marks where the `.htaccess` files begin.
 const HTACCESS: usize = u32::MAX as usize - 2;
+
+/// Marks a file of the project's own.
+const SITE_FILES: usize = u32::MAX as usize - 3;
 
 /// Marks where the `<If>` sections that hold begin.
 const CONDITIONS: usize = u32::MAX as usize - 1;
@@ -137,6 +144,7 @@ impl RouteTable {
             servers,
             cache: Cache::default(),
             chains: Chains::default(),
+            site_files: KnownFiles::new(site),
         };
         if site.interpreters.is_empty() {
             return table;
@@ -444,13 +452,21 @@ impl RouteTable {
             .unwrap_or_else(|| self.by_location(host, &key));
         if let Entry::Route(route) = entry {
             let conditional = self.in_location(host, &key, merged, judge);
-            match conditional {
-                None => return found(route, None, path, merged),
-                Some(Entry::Route(route)) => return found(route, None, path, merged),
+            let route = match conditional {
+                None => Some(route),
+                Some(Entry::Route(route)) => Some(route),
                 // An `<If>` took the handler away.
-                Some(Entry::NeedsFile) => {}
+                Some(Entry::NeedsFile) => None,
+            };
+            if let Some(route) = route {
+                let found = found(route, None, path, merged);
+                return match found.route.site_files {
+                    None => found,
+                    Some(_) => self.or_site_file(host, found, (path, merged), htaccess, judge),
+                };
             }
         }
+        let is_named = file.is_some();
         let mapped = match &file {
             None => server.mappings.find(merged),
             Some(file) if server.is_in_document_root(file) => Mapped::DocumentRoot,
@@ -492,7 +508,15 @@ impl RouteTable {
         });
         let mut found = found(route, file.map(path_buf), path, merged);
         found.conditions = conditions;
+        if found.route.site_files.is_some() && !is_named {
+            return self.or_site_file(host, found, (path, merged), htaccess, judge);
+        }
         found
+    }
+
+    /// The files of the project that an interpreter has imported, from now on (`PythonStatic`).
+    pub fn set_site_files(&self, interpreter: &str, files: SiteFiles) {
+        self.site_files.set(interpreter, files);
     }
 
     /// What locations that Python answers lead to with the `<If>` sections that hold; `None`: none does.
@@ -686,6 +710,20 @@ impl RouteTable {
             };
             let declined = server.route(host, &files, mapped);
             route.when_declined = Some(self.cache.intern(declined));
+        } else if settings.python.site_files == Some(true)
+            && matches!(route.action, Action::Python(_) | Action::Wsgi(_))
+        {
+            let files = DirectorySettings {
+                handler: Some(HandlerChoice::Files),
+                ..settings.clone()
+            };
+            let files = server.route(host, &files, Mapped::Anywhere);
+            let asking = Route {
+                when_declined: Some(self.cache.intern(files)),
+                asks_for_site_files: true,
+                ..route.clone()
+            };
+            route.site_files = Some(self.cache.intern(asking));
         }
         route
     }

@@ -1,4 +1,4 @@
-//! A request that a mod_python handler has not answered itself: it has declined, or has sent it to another path.
+//! A request that Python has not answered itself: it has declined, has named a file, or has sent it to another path.
 //!
 //! Whoever declines leaves the request to files, as if no handler had been there. A path it is sent to is looked up like any
 //! other, and whoever may not ask for it is refused there too (httpd's `ap_internal_redirect`). What content the request had
@@ -44,6 +44,10 @@ impl Pipeline {
             };
             let route = match onward {
                 Onward::Declined => declined.take(),
+                Onward::File(path) => {
+                    file = Some(path);
+                    declined.take()
+                }
                 Onward::To(target) => match self.sent_to(&went, &target, &mut request).await {
                     Ok(found) => {
                         file = found.file;

@@ -12,7 +12,7 @@ use crate::strict::HeadLimits;
 use crate::tls::{Tls, TlsMaterial};
 use alula_http::{Peer, Scheme};
 use alula_routing::site::{self, Protocol};
-use alula_routing::{RouteTable, VirtualHostId};
+use alula_routing::{RouteTable, SiteFiles, VirtualHostId};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -151,6 +151,14 @@ impl Server {
         }
         tokio::spawn(self.inner.clone().sweep());
         Ok(())
+    }
+
+    /// The files of the project that an interpreter has imported (`PythonStatic`).
+    pub fn set_site_files(&self, interpreter: &str, files: SiteFiles) {
+        self.inner
+            .pipeline
+            .routes
+            .set_site_files(interpreter, files);
     }
 
     /// Accepts no more connections; those that are open go on.

@@ -15,12 +15,15 @@ use crate::sending;
 use alula_config::site::{self, DirectorySlash};
 use alula_http::conditional::{self, Verdict};
 use alula_http::range::{self, Limits, Selection};
-use alula_http::{Answer, Body, Handler, Leading, Request, Response, path, status_response};
+use alula_http::{
+    Answer, Body, Caching, Handler, Leading, Request, Response, path, status_response,
+};
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH};
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -42,6 +45,8 @@ pub struct FilesSettings {
     pub media_types: Arc<BTreeMap<String, String>>,
     /// Added to `text/plain` and `text/html` (`AddDefaultCharset`).
     pub default_charset: Option<String>,
+    /// Which files never change, where that is said to clients.
+    pub caching: Option<Arc<Caching>>,
     /// Where small files are kept. Give all [`Files`] of a worker clones of one, and its bounds hold for the worker.
     pub cache: FileCache,
 }
@@ -57,6 +62,7 @@ impl FilesSettings {
             files: Arc::default(),
             media_types: Arc::default(),
             default_charset: None,
+            caching: None,
             cache: FileCache::default(),
         }
     }
@@ -99,6 +105,7 @@ impl Files {
                     reversals_max: ranges.reversals_max(),
                 },
                 settings: settings.files,
+                caching: settings.caching,
             }),
         }
     }
@@ -114,7 +121,13 @@ impl Handler for Files {
     fn handle(&self, request: Request) -> Answer {
         let shared = Arc::clone(&self.shared);
         let asked = Asked::from(request);
-        Box::pin(async move { shared.respond(&asked).await })
+        Box::pin(async move {
+            let mut response = shared.respond(&asked).await;
+            if let Some(caching) = &shared.caching {
+                shared.say_how_long(caching, &asked, &mut response);
+            }
+            response
+        })
     }
 }
 
@@ -126,6 +139,7 @@ pub(crate) struct Shared {
     /// Whether a file's name can say who answers.
     pub(crate) has_handlers: bool,
     pub(crate) settings: Arc<site::FileSettings>,
+    caching: Option<Arc<Caching>>,
     ranges: Limits,
 }
 
@@ -170,6 +184,18 @@ impl Shared {
             Ok(Target::File(found)) => self.answer(asked, &found, &found.described, file).await,
             Ok(Target::Directory) => self.directory(asked, file).await,
             Err(refusal) => refuse(asked.id, refusal, file),
+        }
+    }
+
+    /// Of a file alone, and of one that has not changed (RFC 9110 section 15.4.5).
+    fn say_how_long(&self, caching: &Caching, asked: &Asked, response: &mut Response) {
+        let is_file = response.status().is_success()
+            && response.headers().contains_key(LAST_MODIFIED)
+            || response.status() == StatusCode::NOT_MODIFIED;
+        let below = asked.file.as_deref();
+        let below = below.and_then(|file| file.strip_prefix(&self.finder.root).ok());
+        if let Some(below) = below.filter(|_| is_file) {
+            caching.add(response.headers_mut(), below.as_os_str().as_bytes());
         }
     }
 

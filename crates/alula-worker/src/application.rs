@@ -6,7 +6,7 @@ use alula_config::site::Interpreter;
 use alula_process::Sources;
 use alula_process::template::{Application, Forked, LoadError};
 use alula_python::{ApplicationSpec, Applications};
-use alula_routing::{PythonDefinition, RouteTable};
+use alula_routing::{Mount, Program, PythonDefinition, RouteTable, SiteFiles};
 use pyo3::prelude::*;
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +18,12 @@ pub(crate) struct SiteApplication<'py, 'site> {
     specs: Vec<ApplicationSpec>,
     applications: Applications,
     servers: String,
+    routes: &'site RouteTable,
+    /// Whether a route serves files of the project (`PythonStatic`).
+    has_site_files: bool,
+    site_files: Option<SiteFiles>,
+    /// The root of all its Django routes; `None`: they have several.
+    django_root: Option<String>,
 }
 
 impl<'py, 'site> SiteApplication<'py, 'site> {
@@ -26,7 +32,7 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
         py: Python<'py>,
         site: &'site Site,
         interpreter: usize,
-        routes: &RouteTable,
+        routes: &'site RouteTable,
     ) -> Self {
         let lone = site.interpreters.len() == 1;
         let interpreter = site.interpreters.get(interpreter);
@@ -34,11 +40,18 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
             lone || interpreter.is_some_and(|ours| ours.name == definition.interpreter())
         };
         let mut specs = Vec::new();
-        let routes = routes.routes();
-        let definitions = routes
-            .iter()
-            .filter_map(|route| PythonDefinition::of(route));
+        let all = routes.routes();
+        let definitions = all.iter().filter_map(|route| PythonDefinition::of(route));
+        let mut has_site_files = false;
+        let mut django_roots = Vec::new();
         for definition in definitions.filter(is_ours) {
+            has_site_files |= definition.asks_for_site_files;
+            if let Program::Handler(python) = &definition.program {
+                let root = python.django_root.clone().unwrap_or_default();
+                if !django_roots.contains(&root) {
+                    django_roots.push(root);
+                }
+            }
             let spec = assembly::application_spec(&definition);
             if !specs.contains(&spec) {
                 specs.push(spec);
@@ -50,6 +63,13 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
             specs,
             applications: Applications::default(),
             servers: assembly::servers(site),
+            routes,
+            has_site_files,
+            site_files: None,
+            django_root: match django_roots.as_slice() {
+                [root] => Some(root.clone()),
+                _ => None,
+            },
         }
     }
 
@@ -89,6 +109,32 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
         Ok(())
     }
 
+    /// What the project says of its files: workers have it from here, fronts are told.
+    fn learn_site_files(&mut self) {
+        let Some(interpreter) = self.interpreter.filter(|_| self.has_site_files) else {
+            return;
+        };
+        let reported = self
+            .py
+            .import("alula.site_files")
+            .and_then(|module| module.call_method0("report")?.extract());
+        match reported {
+            Ok(mounts) => {
+                let mounts: Vec<(String, Option<PathBuf>, Vec<String>)> = mounts;
+                let mounts = mounts.into_iter();
+                let mounts = mounts.map(|(url, root, hashed)| Mount { url, root, hashed });
+                let files = SiteFiles {
+                    mounts: mounts.collect(),
+                };
+                self.routes.set_site_files(&interpreter.name, files.clone());
+                self.site_files = Some(files);
+            }
+            Err(error) => {
+                tracing::error!(target: "python", "PythonStatic: cannot tell where static files are: {error}");
+            }
+        }
+    }
+
     pub(crate) fn into_applications(self) -> Applications {
         self.applications
     }
@@ -106,11 +152,19 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
 
 impl Application for SiteApplication<'_, '_> {
     fn load(&mut self) -> Result<(), LoadError> {
+        if let Some(root) = &self.django_root {
+            let set = self.startup();
+            let set = set.and_then(|startup| startup.setattr("django_root", root));
+            set.map_err(|error| LoadError::Failed(error.to_string()))?;
+        }
         let mut failed = None;
         for spec in &self.specs {
             if let Err(reason) = self.applications.load(self.py, spec) {
                 failed.get_or_insert(reason);
             }
+        }
+        if failed.is_none() {
+            self.learn_site_files();
         }
         let unforkable = self
             .startup()
@@ -121,6 +175,10 @@ impl Application for SiteApplication<'_, '_> {
             (None, Ok(None)) => Ok(()),
             (None, Err(error)) => Err(LoadError::Failed(error.to_string())),
         }
+    }
+
+    fn site_files(&mut self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self.site_files.as_ref()?).ok()
     }
 
     fn sources(&mut self) -> Sources {

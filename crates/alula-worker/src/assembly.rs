@@ -179,6 +179,7 @@ impl PythonAssembly {
             ),
             pass_authorization,
             multiprocess: self.multiprocess,
+            asks_for_site_files: definition.asks_for_site_files,
             log: log.unwrap_or_else(tracing::Span::none),
         }))
     }
@@ -254,6 +255,7 @@ fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
         files: files.settings.clone(),
         media_types: files.media_types.clone(),
         default_charset: files.default_charset.clone(),
+        caching: files.caching.clone(),
         cache: cache.clone(),
     }
 }

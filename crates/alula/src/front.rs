@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use alula_config::Site;
 use alula_http::{Body, FilePart, Handler, StatusHandler};
 use alula_process::error_log::{ErrorLog, ErrorLogs};
 use alula_process::hand_over::{Doors, TlsWanted};
-use alula_process::{Control, Heard, Order, Orders, Slot, Turns, WorkerSeat, front};
+use alula_process::{Control, Heard, Order, Orders, SiteFilesText, Slot, Turns, WorkerSeat, front};
 use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
@@ -60,26 +60,58 @@ async fn serve(site: Site, seat: WorkerSeat, logs: ErrorLogs) -> Result<()> {
             .map(|listener| listener.socket)
             .collect(),
     )?;
+    let names = site.interpreters.into_iter();
+    let front = Front {
+        server,
+        doors,
+        // The supervisor counts from 1.
+        interpreters: names
+            .map(|python| (python.name, AtomicU32::new(0)))
+            .collect(),
+    };
     let orders = control.orders()?;
     control.ready()?;
-    if next_order(&orders, &doors).await? == Order::Graceful {
+    if next_order(&orders, &front).await? == Order::Graceful {
         tokio::select! {
-            () = server.drain() => {}
+            () = front.server.drain() => {}
             // A second order can only be to leave at once.
-            order = next_order(&orders, &doors) => drop(order?),
+            order = next_order(&orders, &front) => drop(order?),
         }
     }
-    server.flush_logs();
+    front.server.flush_logs();
     Ok(())
 }
 
 /// The next order; what is said of workers meanwhile is heeded.
-async fn next_order(orders: &Orders, doors: &Arc<Doors>) -> std::io::Result<Order> {
+async fn next_order(orders: &Orders, front: &Front) -> std::io::Result<Order> {
     loop {
         match orders.hear().await? {
             Heard::Order(order) => return Ok(order),
-            Heard::Door(door) => doors.open(door),
+            Heard::Door(door) => front.doors.open(door),
+            Heard::SiteFiles(files) => front.learn(&files)?,
         }
+    }
+}
+
+/// What the supervisor speaks to.
+struct Front {
+    server: Server,
+    doors: Arc<Doors>,
+    /// By an interpreter's place: its name, and which word about its project's files was the last.
+    interpreters: Vec<(String, AtomicU32)>,
+}
+
+impl Front {
+    /// Files of a project (`PythonStatic`): said with each worker, and news once.
+    fn learn(&self, files: &SiteFilesText) -> std::io::Result<()> {
+        let Some((name, known)) = self.interpreters.get(files.interpreter) else {
+            return Ok(());
+        };
+        if known.swap(files.version, Ordering::Relaxed) != files.version {
+            let files = serde_json::from_slice(&files.read()?)?;
+            self.server.set_site_files(name, files);
+        }
+        Ok(())
     }
 }
 
@@ -169,6 +201,7 @@ impl FrontAssembly {
             files: files.settings.clone(),
             media_types: files.media_types.clone(),
             default_charset: files.default_charset.clone(),
+            caching: files.caching.clone(),
             cache: self.cache.clone(),
         }
     }

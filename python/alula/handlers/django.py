@@ -22,6 +22,7 @@ from django.urls import get_resolver, set_script_prefix
 import _alula
 from _alula import FileWrapper
 
+from alula import startup
 from alula.streams import LogStream
 
 ALULA_PROTOCOL = "django"
@@ -142,6 +143,9 @@ def handler():
             "DJANGO_SETTINGS_MODULE is not set: write 'SetEnv DJANGO_SETTINGS_MODULE mysite.settings' beside PythonHandler"
         )
     django.setup(set_prefix=False)
+    # Settings and URLconfs that ask where they are shall hear the same here as at a request; some remember the answer.
+    prefix = settings.FORCE_SCRIPT_NAME
+    set_script_prefix(startup.django_root if prefix is None else prefix)
     warm_up()
     signals.got_request_exception.connect(log_exception)
     return Handler()

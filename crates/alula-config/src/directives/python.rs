@@ -42,6 +42,15 @@ pub(super) const ENTRIES: &[Entry] = &[
               the old code goes on while the traceback is in the error log. In mod_python it is on unless switched off.",
     },
     Entry {
+        name: "PythonStatic", args: Arity::exactly(1), syntax: "On | Off", contexts: Contexts::EVERYWHERE,
+        default: "Off", apply: Apply::Run(python_static),
+        doc: "Serves the files of a Django project without Python: what is below `STATIC_URL` comes from `STATIC_ROOT`, what is below \
+              `MEDIA_URL` from `MEDIA_ROOT`, as the settings have them once they are imported. Names that `ManifestStaticFilesStorage` \
+              has given a hash may be kept for a year, all others are asked for again. With `DEBUG` static files come from where the \
+              staticfiles finders find them, so nothing has to be collected. Whoever may not see the project may not see its files, and \
+              an `Alias` for the same URL goes before. `Off` in a `<Location>` leaves a part to Django. Alula's own.",
+    },
+    Entry {
         name: "PythonInterpreter", args: Arity::exactly(1), syntax: "name", contexts: Contexts::EVERYWHERE,
         default: "the virtual host's ServerName, main_interpreter in the main server", apply: Apply::Run(python_interpreter),
         doc: "Names the Python world that answers here: processes of its own, with their own `sys.path`, `os.environ`, Python and \
@@ -217,6 +226,11 @@ fn python_debug(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 
 fn python_auto_reload(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     scope.settings().python.auto_reload = Some(args.flag()?);
+    Ok(())
+}
+
+fn python_static(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    scope.settings().python.site_files = Some(args.flag()?);
     Ok(())
 }
 

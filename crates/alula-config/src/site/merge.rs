@@ -104,6 +104,7 @@ impl PythonSettings {
         replace(&mut self.path, &later.path);
         replace(&mut self.debug, &later.debug);
         replace(&mut self.auto_reload, &later.auto_reload);
+        replace(&mut self.site_files, &later.site_files);
         replace(&mut self.interpreter, &later.interpreter);
         replace(&mut self.home, &later.home);
         self.wsgi = self.wsgi.overlaid(&later.wsgi);

@@ -145,6 +145,8 @@ pub struct PythonSettings {
     pub debug: Option<bool>,
     /// `PythonAutoReload`.
     pub auto_reload: Option<bool>,
+    /// `PythonStatic`.
+    pub site_files: Option<bool>,
     /// `PythonInterpreter`, and where it was written.
     pub interpreter: Option<(String, Origin)>,
     /// `PythonHome`, and where it was written.

@@ -9,6 +9,8 @@ use super::wire::{
 use alula_http::{Onward, OwnPage, Reason};
 use http::StatusCode;
 use http::response::Parts;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// The kinds of messages from a worker.
 pub(super) const HEAD: u8 = 1;
@@ -24,6 +26,7 @@ const OWN_PAGE: u8 = 1;
 const HAS_REASON: u8 = 1 << 1;
 const DECLINED: u8 = 1 << 2;
 const GOES_ON: u8 = 1 << 3;
+const IS_FILE: u8 = 1 << 4;
 
 const WHOLE: u8 = 0;
 const FILE: u8 = 1;
@@ -57,6 +60,7 @@ pub(super) fn put_head(out: &mut Vec<u8>, head: &Parts, content: Content) {
         None => {}
         Some(Onward::Declined) => flags |= DECLINED,
         Some(Onward::To(_)) => flags |= GOES_ON,
+        Some(Onward::File(_)) => flags |= IS_FILE,
     }
     out.push(flags);
     let (kind, length) = match content {
@@ -70,8 +74,10 @@ pub(super) fn put_head(out: &mut Vec<u8>, head: &Parts, content: Content) {
     if let Some(Reason(reason)) = reason {
         put_bytes(out, reason);
     }
-    if let Some(Onward::To(target)) = onward {
-        put_bytes(out, target);
+    match onward {
+        Some(Onward::To(target)) => put_bytes(out, target),
+        Some(Onward::File(path)) => put_bytes(out, path.as_os_str().as_bytes()),
+        Some(Onward::Declined) | None => {}
     }
     put_headers(out, &head.headers);
     end_message(out, start);
@@ -102,6 +108,10 @@ pub(super) fn read_head(mut rest: Rest) -> Result<(Parts, Content), Malformed> {
     }
     if flags & GOES_ON != 0 {
         head.extensions.insert(Onward::To(rest.bytes()?));
+    }
+    if flags & IS_FILE != 0 {
+        let path = OsStr::from_bytes(&rest.bytes()?).into();
+        head.extensions.insert(Onward::File(path));
     }
     head.headers = read_headers(&mut rest)?;
     if !rest.is_empty() {

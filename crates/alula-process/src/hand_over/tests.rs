@@ -234,7 +234,11 @@ fn a_head_arrives_as_it_was() {
 
 #[test]
 fn where_a_request_goes_on_arrives_too() {
-    for onward in [Onward::Declined, Onward::To("/x?y".into())] {
+    for onward in [
+        Onward::Declined,
+        Onward::To("/x?y".into()),
+        Onward::File("/srv/a b".into()),
+    ] {
         let mut sample = Response::new(Body::Empty);
         sample.extensions_mut().insert(onward.clone());
         let (head, _) = sample.into_parts();

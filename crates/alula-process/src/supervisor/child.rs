@@ -97,6 +97,25 @@ impl Child {
         }
     }
 
+    /// Tells a front what a project says of its files. One that is not told asks Python.
+    pub(super) fn show_site_files(&self, interpreter: usize, version: u32, files: &OwnedFd) {
+        let message = ToFront::SiteFiles {
+            interpreter,
+            version,
+        };
+        let Some(channel) = &self.channel else { return };
+        match channel.send(&message, &[files.as_fd()]) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Err(error) => {
+                tracing::error!(
+                    "front {} cannot be told of static files: {error}",
+                    self.number
+                );
+            }
+        }
+    }
+
     pub(super) fn channel(&self) -> Option<&Channel> {
         self.channel.as_ref()
     }

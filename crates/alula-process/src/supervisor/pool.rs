@@ -50,6 +50,8 @@ pub(super) struct Pool {
     preload: bool,
     /// A file of the application that has changed and that nobody was told of yet.
     changed: Option<String>,
+    /// What the project says of its files, and how often one has said so.
+    site_files: Option<(u32, OwnedFd)>,
     template: Option<Template>,
     template_backoff: Backoff,
     workers: Vec<Child>,
@@ -81,6 +83,7 @@ impl Pool {
             engine,
             preload,
             changed: None,
+            site_files: None,
             template: None,
             template_backoff: Backoff::default(),
             workers: Vec::new(),
@@ -253,6 +256,11 @@ impl Pool {
             FromTemplate::LoadFailed(error) => {
                 self.load_error = Some(error);
                 self.template_loaded(now);
+            }
+            FromTemplate::SiteFiles => {
+                let version = self.site_files.as_ref().map_or(0, |(version, _)| *version) + 1;
+                let files = descriptors.into_iter().next();
+                self.site_files = files.map(|files| (version, files));
             }
             FromTemplate::Changed(path) => self.changed = Some(path),
             FromTemplate::Unforkable(reason) => {
@@ -478,6 +486,11 @@ impl Pool {
         let Some(python) = &self.plan.python else {
             return;
         };
+        if let Some((version, files)) = &self.site_files {
+            for front in fronts {
+                front.show_site_files(python.interpreter, *version, files);
+            }
+        }
         let takes_requests =
             |worker: &&Child| matches!(worker.stage, Stage::Ready | Stage::Leaving);
         for worker in self.workers.iter().filter(takes_requests) {

@@ -34,6 +34,10 @@ struct FakeApplication {
 }
 
 impl Application for FakeApplication {
+    fn site_files(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
     fn sources(&mut self) -> Sources {
         Sources::default()
     }

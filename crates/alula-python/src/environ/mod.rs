@@ -42,6 +42,8 @@ pub struct RouteSettings {
     pub pass_authorization: bool,
     /// Whether other processes run the same application (`wsgi.multiprocess`).
     pub multiprocess: bool,
+    /// Whether `alula.site_files` is asked first: the path may be one of a file.
+    pub asks_for_site_files: bool,
     /// What events of its requests happen in: it says which error log they belong to.
     pub log: tracing::Span,
 }
