@@ -3,7 +3,6 @@
 //! They are known later than all else: a template learns them by importing the project, before it forks workers, and fronts
 //! are told. Until then, and in a process that is never told, Python is asked for each of these paths.
 
-use alula_config::Site;
 use alula_http::Caching;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
@@ -61,9 +60,9 @@ pub(crate) enum InProject<'p> {
 }
 
 impl KnownFiles {
-    pub(crate) fn new(site: &Site) -> Self {
+    pub(crate) fn new(is_lone: bool) -> Self {
         Self {
-            is_lone: site.interpreters.len() == 1,
+            is_lone,
             by_interpreter: RwLock::default(),
             count: AtomicUsize::new(0),
         }
@@ -118,8 +117,7 @@ mod tests {
 
     #[test]
     fn a_path_is_below_the_longest_url_that_fits() {
-        let site = Site::default();
-        let files = KnownFiles::new(&site);
+        let files = KnownFiles::new(false);
         let mount = |url: &str| Mount {
             url: url.to_owned(),
             root: Some(format!("/srv/{url}").into()),

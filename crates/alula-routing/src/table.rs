@@ -144,7 +144,7 @@ impl RouteTable {
             servers,
             cache: Cache::default(),
             chains: Chains::default(),
-            site_files: KnownFiles::new(site),
+            site_files: KnownFiles::new(site.interpreters.len() == 1),
         };
         if site.interpreters.is_empty() {
             return table;

@@ -1,3 +1,5 @@
+"""What a test asks the project: what it calls its files, and whether a path got to Django."""
+
 import threading
 
 from django.conf import settings

@@ -1,3 +1,5 @@
+"""The project as a WSGI script."""
+
 import os
 
 from django.core.wsgi import get_wsgi_application
