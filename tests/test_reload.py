@@ -75,7 +75,8 @@ def test_no_request_fails_while_code_is_replaced(server, script, client):
         try:
             for version in ("second", "third"):
                 script.write_text(CODE.format(version))
-                assert command(server, "reload").returncode == 0
+                done = command(server, "reload")
+                assert done.returncode == 0 and "new code and configuration serve" in done.stderr
                 waiting.until(lambda: ask(server) == version, f"the {version} code")
         finally:
             over.set()
@@ -126,7 +127,9 @@ def test_a_broken_configuration_is_refused_and_the_old_one_serves_on(server):
 def test_broken_code_is_refused_and_the_old_code_serves_on(server, script, broken):
     assert ask(server) == "old"
     script.write_text(broken)
-    command(server, "reload")
+    done = command(server, "reload")
+    assert done.returncode == 1 and "the server goes on as it was" in done.stderr
+    assert "Traceback" in done.stderr or "SyntaxError" in done.stderr
     server.wait_for_log("SyntaxError" if "def" in broken else "the-new-code-does-not-import")
     assert waiting.settled(lambda: ask(server), "the answer") == "old"
     script.write_text(CODE.format("mended"))

@@ -143,6 +143,7 @@ fn draft<'a>(
         requests_max: None,
         max_request_workers: None,
         isolation: crate::site::Isolation::default(),
+        extended_status: None,
         graceful_timeout: None,
         written: Vec::new(),
         groups: Vec::new(),

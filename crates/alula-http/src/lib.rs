@@ -21,5 +21,5 @@ pub use handler::{
     Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
 };
 pub use request::{
-    Onward, OwnPage, Peer, Reason, Request, Response, Scheme, TlsSession, status_response,
+    Glimpse, Onward, OwnPage, Peer, Reason, Request, Response, Scheme, TlsSession, status_response,
 };

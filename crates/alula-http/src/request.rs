@@ -126,6 +126,21 @@ pub struct Request {
     pub id: u64,
 }
 
+/// What is on record of a request while it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse<'r> {
+    /// [`Request::id`].
+    pub id: u64,
+    /// The method.
+    pub method: &'r str,
+    /// The host that was named; empty when none was.
+    pub authority: &'r [u8],
+    /// Path and query as received.
+    pub target: &'r [u8],
+    /// The client.
+    pub client: SocketAddr,
+}
+
 /// A response with httpd's small HTML page for a status, and nothing else.
 ///
 /// The text names the status only; whoever knows more logs it.

@@ -23,7 +23,9 @@ mod restart;
 mod scoreboard;
 mod signals;
 mod start_pages;
+mod status;
 mod turns;
+mod usage;
 mod worker;
 
 pub mod daemon;
@@ -40,6 +42,9 @@ pub use code_watch::Sources;
 pub use listeners::{BindError, Listener};
 pub use plan::{GroupPlan, Limits, Plan, SecretText, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};
-pub use scoreboard::{Row, Scoreboard, Slot, State};
+pub use scoreboard::{
+    Outcome, Row, RunningRequest, Scoreboard, ServerRow, Slot, State, Tally, Totals, Work,
+};
+pub use status::{Report, StatusPage};
 pub use turns::Turns;
 pub use worker::{Control, Door, Heard, LogFile, Order, Orders, SiteFilesText, WorkerSeat};

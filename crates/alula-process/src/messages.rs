@@ -216,6 +216,17 @@ pub(crate) fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }
 
+/// The end of a text, short enough for a packet: the last lines of a traceback say what is wrong.
+pub(crate) fn bounded_end(text: &str) -> String {
+    let surplus = text.len().saturating_sub(TEXT_BYTES_MAX);
+    if surplus == 0 {
+        return text.to_owned();
+    }
+    let rest = &text[text.ceil_char_boundary(surplus)..];
+    let whole_lines = rest.split_once('\n').map_or(rest, |(_, lines)| lines);
+    format!("[...]\n{whole_lines}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +247,15 @@ mod tests {
             rustix::io::write(descriptor, b"x").unwrap();
         }
         assert_eq!(rustix::io::read(&reader, &mut [0; 3]).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_long_traceback_keeps_its_end() {
+        assert_eq!(bounded_end("Error: no"), "Error: no");
+        let long = format!("{}Error: no", "  File \"é.py\"\n".repeat(1000));
+        let kept = bounded_end(&long);
+        assert!(kept.len() <= TEXT_BYTES_MAX + 6, "{}", kept.len());
+        assert!(kept.starts_with("[...]\n  File") && kept.ends_with("\nError: no"));
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct GroupPlan {
     pub name: String,
     /// How many workers to keep alive.
     pub workers: usize,
+    /// How many Python threads each of them may have.
+    pub threads: u32,
     /// The Python to run them in; `None` for fronts.
     pub python: Option<PythonPlan>,
     /// Who they run as, if not as everyone else.

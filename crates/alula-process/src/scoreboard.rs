@@ -3,18 +3,27 @@
 //! A row belongs to one worker, which alone writes the counters; the supervisor writes who sits there. Readers may see
 //! a row half changed: every number is right by itself, never all of them together.
 
+mod memory;
+mod record;
+mod server;
+mod tally;
+mod text;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU32, AtomicU64, AtomicUsize,
+    AtomicU64, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::MemfdFlags;
-use rustix::mm::{MapFlags, ProtFlags};
+
+use memory::{LAYOUT, Mapping, SharedRow, WAITING_MARKS};
+pub use record::RunningRequest;
+pub use server::{Outcome, ServerRow, Totals, Work};
+pub use tally::Tally;
 
 /// What a worker is doing, in the letters of httpd's server-status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,31 +54,6 @@ impl State {
     }
 }
 
-/// One row as it lies in shared memory: two cache lines of its own, so that workers never share one.
-#[repr(C, align(128))]
-#[derive(Debug, Default)]
-struct SharedRow {
-    worker: AtomicU64,
-    started_micros: AtomicU64,
-    requests_served: AtomicU64,
-    connections_accepted: AtomicU64,
-    pid: AtomicU32,
-    generation: AtomicU32,
-    group: AtomicU32,
-    life: AtomicU32,
-    requests_running: AtomicU32,
-    connections_open: AtomicU32,
-    _line: [u32; 2],
-    /// Counted up by fronts and down by the worker, so on the cache line that is not the worker's alone.
-    requests_handed_over: AtomicU32,
-}
-
-/// How many requests of one worker can be marked as not begun; more simply are not.
-const WAITING_MARKS: usize = 1024;
-
-/// The size of a row with its marks.
-const ROW_BYTES: usize = size_of::<SharedRow>() + WAITING_MARKS * size_of::<AtomicU64>();
-
 const LIFE_OPEN: u32 = 0;
 const LIFE_STARTING: u32 = 1;
 const LIFE_SERVING: u32 = 2;
@@ -86,23 +70,28 @@ pub struct Scoreboard {
 impl Scoreboard {
     /// A new table of open rows.
     pub(crate) fn new(rows: usize) -> io::Result<Self> {
-        let memory = rustix::fs::memfd_create("alula-scoreboard", MemfdFlags::CLOEXEC)?;
-        rustix::fs::ftruncate(&memory, (rows * ROW_BYTES) as u64)?;
-        Self::map(memory)
+        let memory = rustix::fs::memfd_create(server::NAME, MemfdFlags::CLOEXEC)?;
+        rustix::fs::ftruncate(&memory, memory::bytes(rows) as u64)?;
+        let mapping = Mapping::new(memory, true)?;
+        mapping.server().layout.store(LAYOUT, Relaxed);
+        let scoreboard = Self {
+            mapping: Arc::new(mapping),
+            next: Arc::default(),
+        };
+        scoreboard.begin();
+        Ok(scoreboard)
     }
 
     /// The table behind a descriptor that was inherited.
     pub(crate) fn map(memory: OwnedFd) -> io::Result<Self> {
-        Ok(Self {
-            mapping: Arc::new(Mapping::new(memory)?),
-            next: Arc::default(),
-        })
+        Self::open(memory, true)
     }
 
-    /// All rows, the open ones too.
+    /// All rows that were ever taken, the open ones too.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
-        (0..self.mapping.rows)
+        let used = self.mapping.server().rows.load(Acquire) as usize;
+        (0..used.min(self.mapping.rows))
             .map(|index| self.slot(index).row())
             .collect()
     }
@@ -129,7 +118,7 @@ impl Scoreboard {
     }
 
     /// Takes an open row for a worker that is about to start.
-    pub(crate) fn seat(&self, worker: u64, generation: u32, group: u32) -> Option<Slot> {
+    pub(crate) fn seat(&self, worker: u64, generation: u32, place: &Place) -> Option<Slot> {
         let rows = self.mapping.rows;
         let first = self.next.load(Relaxed);
         let slot = (first..first + rows)
@@ -139,14 +128,31 @@ impl Scoreboard {
         let shared = slot.shared();
         shared.worker.store(worker, Relaxed);
         shared.started_micros.store(micros_now(), Relaxed);
-        shared.requests_served.store(0, Relaxed);
-        shared.connections_accepted.store(0, Relaxed);
-        shared.pid.store(0, Relaxed);
+        let zero = [
+            &shared.requests_served,
+            &shared.connections_accepted,
+            &shared.bytes_sent,
+            &shared.request_micros,
+        ];
+        zero.iter().for_each(|counter| counter.store(0, Relaxed));
+        let zero = [
+            &shared.pid,
+            &shared.requests_running,
+            &shared.connections_open,
+            &shared.requests_queued,
+            &shared.threads_busy,
+            &shared.requests_handed_over,
+        ];
+        zero.iter().for_each(|counter| counter.store(0, Relaxed));
+        slot.clear_records();
         shared.generation.store(generation, Relaxed);
-        shared.group.store(group, Relaxed);
-        shared.requests_running.store(0, Relaxed);
-        shared.connections_open.store(0, Relaxed);
-        shared.requests_handed_over.store(0, Relaxed);
+        shared.group.store(place.group, Relaxed);
+        let interpreter = self.place(&place.name, place.threads == 0);
+        shared.interpreter.store(interpreter, Relaxed);
+        shared.accepts.store(u32::from(place.accepts), Relaxed);
+        shared.threads.store(place.threads, Relaxed);
+        let used = &self.mapping.server().rows;
+        used.fetch_max(slot.index as u64 + 1, Release);
         for index in 0..WAITING_MARKS {
             let mark = self.mapping.mark(slot.index, index);
             // Looked at first, so that a page nobody ever wrote to stays none.
@@ -157,6 +163,19 @@ impl Scoreboard {
         shared.life.store(LIFE_STARTING, Relaxed);
         Some(slot)
     }
+}
+
+/// What a row says of whom it is for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// The interpreter's name, or that of the fronts.
+    pub(crate) name: String,
+    /// The interpreter, by its place in the plan.
+    pub(crate) group: u32,
+    /// Python threads; 0 for fronts.
+    pub(crate) threads: u32,
+    /// Whether it accepts connections.
+    pub(crate) accepts: bool,
 }
 
 /// One row, for the worker that sits there. Cheap to clone. The counters have one writer, the thread that drives the worker's
@@ -199,6 +218,13 @@ impl Slot {
             connections_accepted: shared.connections_accepted.load(Relaxed),
             connections_open: shared.connections_open.load(Relaxed),
             requests_handed_over: shared.requests_handed_over.load(Relaxed),
+            requests_queued: shared.requests_queued.load(Relaxed),
+            threads_busy: shared.threads_busy.load(Relaxed),
+            threads: shared.threads.load(Relaxed),
+            interpreter: shared.interpreter.load(Relaxed) as usize,
+            accepts: shared.accepts.load(Relaxed) != 0,
+            bytes_sent: shared.bytes_sent.load(Relaxed),
+            request_time: Duration::from_micros(shared.request_micros.load(Relaxed)),
         }
     }
 
@@ -208,15 +234,33 @@ impl Slot {
         running.store(running.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
-    /// A request that had started is answered (or given up).
-    pub fn request_finished(&self) {
-        let SharedRow {
-            requests_running: running,
-            requests_served: served,
-            ..
-        } = self.shared();
+    /// A request that had started is answered with so many bytes, after so many microseconds (or given up).
+    pub fn request_finished(&self, bytes: u64, micros: u64) {
+        let shared = self.shared();
+        let running = &shared.requests_running;
         running.store(running.load(Relaxed).wrapping_sub(1), Relaxed);
-        served.store(served.load(Relaxed).wrapping_add(1), Relaxed);
+        let add = |counter: &AtomicU64, more: u64| {
+            counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+        };
+        add(&shared.requests_served, 1);
+        add(&shared.bytes_sent, bytes);
+        add(&shared.request_micros, micros);
+    }
+
+    /// So many requests wait for a thread now.
+    pub fn queued(&self, requests: usize) {
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        self.shared().requests_queued.store(requests, Relaxed);
+    }
+
+    /// One more thread is inside a request. Unlike the rest, this is counted by the threads themselves.
+    pub fn thread_begins(&self) {
+        self.shared().threads_busy.fetch_add(1, Relaxed);
+    }
+
+    /// It is out of it.
+    pub fn thread_ends(&self) {
+        self.shared().threads_busy.fetch_sub(1, Relaxed);
     }
 
     /// A connection was accepted. Returns how many this worker has accepted, this one included.
@@ -291,10 +335,19 @@ impl Slot {
         self.shared().pid.store(pid, Relaxed);
     }
 
-    /// Nobody sits here any more.
+    /// Nobody sits here any more; what was done here is kept.
     pub(crate) fn free(&self) {
-        self.shared().pid.store(0, Relaxed);
-        self.shared().life.store(LIFE_OPEN, Relaxed);
+        let shared = self.shared();
+        if shared.life.load(Relaxed) == LIFE_OPEN {
+            return;
+        }
+        let scoreboard = Scoreboard {
+            mapping: Arc::clone(&self.mapping),
+            next: Arc::default(),
+        };
+        scoreboard.keep_work(self);
+        shared.pid.store(0, Relaxed);
+        shared.life.store(LIFE_OPEN, Relaxed);
     }
 
     fn shared(&self) -> &SharedRow {
@@ -349,74 +402,21 @@ pub struct Row {
     pub connections_open: u32,
     /// Requests handed over by fronts and not answered.
     pub requests_handed_over: u32,
+    /// Requests that wait for a thread.
+    pub requests_queued: u32,
+    /// Python threads that are inside a request.
+    pub threads_busy: u32,
+    /// Python threads it may have; 0 for fronts.
+    pub threads: u32,
+    /// Its interpreter, by its place among [`Scoreboard::totals`].
+    pub interpreter: usize,
+    /// Whether it accepts connections.
+    pub accepts: bool,
+    /// Bytes of content sent.
+    pub bytes_sent: u64,
+    /// How long its requests have taken, all together.
+    pub request_time: Duration,
 }
-
-/// The mapped memory and the descriptor it came from (kept to be passed on).
-#[derive(Debug)]
-struct Mapping {
-    memory: OwnedFd,
-    start: NonNull<SharedRow>,
-    rows: usize,
-}
-
-impl Mapping {
-    fn new(memory: OwnedFd) -> io::Result<Self> {
-        let bytes =
-            usize::try_from(rustix::fs::fstat(&memory)?.st_size).map_err(io::Error::other)?;
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing that exists.
-        let start = unsafe {
-            rustix::mm::mmap(
-                std::ptr::null_mut(),
-                bytes,
-                protection,
-                MapFlags::SHARED,
-                &memory,
-                0,
-            )
-        }?;
-        let start = NonNull::new(start.cast())
-            .ok_or_else(|| io::Error::other("scoreboard mapped at address zero"))?;
-        Ok(Self {
-            memory,
-            start,
-            rows: bytes / ROW_BYTES,
-        })
-    }
-
-    fn row(&self, index: usize) -> &SharedRow {
-        assert!(index < self.rows, "scoreboard row out of bounds");
-        // SAFETY: the mapping holds `rows` rows (checked above), is page-aligned, lives as long as `self`, starts as
-        // zeroes (valid for every field) and is only ever accessed through the atomics in it.
-        unsafe { self.start.add(index).as_ref() }
-    }
-
-    fn mark(&self, row: usize, index: usize) -> &AtomicU64 {
-        assert!(
-            row < self.rows && index < WAITING_MARKS,
-            "scoreboard mark out of bounds"
-        );
-        // SAFETY: the marks of all rows stand behind the rows (`ROW_BYTES`), aligned because a row's size is a multiple
-        // of theirs; the rest as in `row`.
-        unsafe {
-            let marks = self.start.add(self.rows).cast::<AtomicU64>();
-            marks.add(row * WAITING_MARKS + index).as_ref()
-        }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new` with this length; rows are only borrowed from `self`, so none is left.
-        // A failure leaves the pages mapped, which harms nobody.
-        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.rows * ROW_BYTES) };
-    }
-}
-
-// SAFETY: the pointer is to shared memory accessed only through atomics, from any thread.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
 
 fn micros_now() -> u64 {
     let since = SystemTime::now()
@@ -426,92 +426,4 @@ fn micros_now() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_and_the_supervisor_see_the_same_row() {
-        let ours = Scoreboard::new(4).unwrap();
-        let theirs = Scoreboard::map(ours.descriptor().try_clone_to_owned().unwrap()).unwrap();
-        let slot = ours.seat(9, 2, 0).unwrap();
-        let seat = theirs.slot(slot.index());
-        assert_eq!(slot.row().state, State::Starting);
-
-        seat.serving();
-        assert_eq!(seat.connection_opened(), 1);
-        seat.request_started();
-        assert_eq!(ours.rows()[0].state, State::Busy);
-        seat.request_finished();
-        seat.connection_closed();
-
-        let row = slot.row();
-        assert_eq!(
-            (row.worker, row.generation, row.state),
-            (9, 2, State::Ready)
-        );
-        assert_eq!(
-            (
-                row.requests_served,
-                row.connections_accepted,
-                row.connections_open
-            ),
-            (1, 1, 0)
-        );
-    }
-
-    #[test]
-    fn a_full_table_seats_nobody_and_a_freed_row_starts_from_zero() {
-        let scoreboard = Scoreboard::new(2).unwrap();
-        let first = scoreboard.seat(1, 1, 0).unwrap();
-        scoreboard.seat(2, 1, 0).unwrap();
-        assert!(scoreboard.seat(3, 1, 0).is_none());
-        first.request_started();
-        first.free();
-        let again = scoreboard.seat(3, 1, 0).unwrap();
-        assert_eq!(again.index(), first.index());
-        assert_eq!(again.row().requests_running, 0);
-    }
-
-    #[test]
-    fn a_row_that_was_left_is_not_the_next_to_be_taken() {
-        let scoreboard = Scoreboard::new(3).unwrap();
-        let first = scoreboard.seat(1, 1, 0).unwrap();
-        first.free();
-        assert_ne!(scoreboard.seat(2, 1, 0).unwrap().index(), first.index());
-    }
-
-    #[test]
-    fn a_dead_worker_s_requests_are_told_apart() {
-        let scoreboard = Scoreboard::new(2).unwrap();
-        let slot = scoreboard.seat(7, 1, 0).unwrap();
-        let (begun, waiting) = (slot.mark(0).unwrap(), slot.mark(WAITING_MARKS - 1).unwrap());
-        assert!(slot.mark(WAITING_MARKS).is_none());
-        begun.waits(100);
-        waiting.waits(200);
-        begun.begins();
-        slot.free();
-        assert!(!slot.left_waiting(7, 100));
-        assert!(slot.left_waiting(7, 200));
-        assert!(!slot.left_waiting(8, 200));
-        let again = scoreboard.seat(8, 1, 0).unwrap();
-        assert_ne!(again.index(), slot.index());
-        again.free();
-        assert_eq!(scoreboard.seat(9, 1, 0).unwrap().index(), slot.index());
-        assert!(!slot.left_waiting(7, 200));
-    }
-
-    #[test]
-    fn only_a_worker_that_serves_has_a_load() {
-        let scoreboard = Scoreboard::new(1).unwrap();
-        let slot = scoreboard.seat(7, 1, 0).unwrap();
-        assert_eq!(slot.load(7), None);
-        slot.serving();
-        slot.handed_over();
-        assert_eq!((slot.load(7), slot.load(6)), (Some(1), None));
-        slot.handed_back();
-        slot.handed_back();
-        assert_eq!(slot.load(7), Some(0));
-        slot.draining();
-        assert_eq!((slot.load(7), slot.is_of(7)), (None, true));
-    }
-}
+mod tests;

@@ -26,7 +26,7 @@ use crate::pid_file::PidFile;
 use crate::plan::Plan;
 use crate::privileges::is_root;
 use crate::restart::Ending;
-use crate::scoreboard::Scoreboard;
+use crate::scoreboard::{Outcome, Scoreboard};
 use crate::signals::{Signals, Wish};
 use crate::start_pages;
 use crate::worker::Order;
@@ -222,11 +222,13 @@ impl Supervisor {
             "graceful restart"
         };
         tracing::info!(notice = true, "{kind} asked for, reading the configuration");
+        self.scoreboard.restart_begun();
         let plan = match host.reload() {
             Ok(plan) => plan,
             Err(text) => {
                 text.lines().for_each(|line| tracing::error!("{line}"));
                 tracing::error!("{kind} refused, the server goes on as it was");
+                self.refused(text);
                 return;
             }
         };
@@ -238,8 +240,16 @@ impl Supervisor {
                 self.log.switch_to(&prepared.error_log);
                 self.renew(prepared, Farewell { order, patience });
             }
-            Err(error) => tracing::error!("{error}; {kind} refused, the server goes on as it was"),
+            Err(error) => {
+                tracing::error!("{error}; {kind} refused, the server goes on as it was");
+                self.refused(error.to_string());
+            }
         }
+    }
+
+    /// Tells whoever asked for a restart that nothing has changed.
+    fn refused(&self, reason: String) {
+        self.scoreboard.restart_ended(&Outcome::Refused(reason));
     }
 
     fn renew(&mut self, prepared: Prepared, farewell: Farewell) {
@@ -268,7 +278,13 @@ impl Supervisor {
         let now = Instant::now();
         self.log_programs.tend(now);
         if let Some(trouble) = self.succession.tend(&mut self.numbering, now) {
-            tracing::error!("the restart is given up, the old workers go on: {trouble}");
+            let line = trouble.line();
+            tracing::error!("the restart is given up, the old workers go on: {line}");
+            self.refused(trouble.text());
+            if self.phase == Phase::Restarting {
+                self.phase = Phase::Serving;
+                start_pages::release();
+            }
         }
         if self.phase == Phase::Starting
             && let Some(generation) = self.succession.current()
@@ -319,6 +335,8 @@ impl Supervisor {
         if self.phase == Phase::Starting {
             host.ready(&ready);
         }
+        self.scoreboard.configured(self.generation);
+        self.scoreboard.restart_ended(&Outcome::Done);
         self.phase = Phase::Serving;
         start_pages::release();
     }

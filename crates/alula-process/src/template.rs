@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use crate::code_watch::{CodeWatch, Sources};
 use crate::inheritance::{Inheritance, Role};
 use crate::launch::memory_file;
-use crate::messages::{Channel, FromTemplate, ToTemplate, bounded};
+use crate::messages::{Channel, FromTemplate, ToTemplate, bounded, bounded_end};
 use crate::plan::SiteText;
 use crate::start_pages;
 use crate::worker::{LogFile, WorkerSeat};
@@ -37,7 +37,7 @@ pub trait Application {
 /// Why the application is not there to be shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
-    /// The import failed; the first line of the reason.
+    /// The import failed; the traceback.
     Failed(String),
     /// It is imported, but must not be forked (it has started threads): each worker has to import it by itself.
     Unforkable(String),
@@ -168,7 +168,7 @@ fn load(application: &mut dyn Application, preload: bool) -> FromTemplate {
     }
     match application.load() {
         Ok(()) => FromTemplate::Loaded,
-        Err(LoadError::Failed(error)) => FromTemplate::LoadFailed(bounded(&error)),
+        Err(LoadError::Failed(error)) => FromTemplate::LoadFailed(bounded_end(&error)),
         Err(LoadError::Unforkable(reason)) => FromTemplate::Unforkable(bounded(&reason)),
     }
 }

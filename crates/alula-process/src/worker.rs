@@ -252,14 +252,14 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scoreboard::State;
+    use crate::scoreboard::{Place, State};
 
     fn control() -> (Channel, Control) {
         let scoreboard = Scoreboard::new(1).unwrap();
         let (supervisor, worker) = Channel::pair().unwrap();
         (
             supervisor,
-            Control::new(worker, scoreboard.seat(1, 1, 0).unwrap()).unwrap(),
+            Control::new(worker, scoreboard.seat(1, 1, &Place::default()).unwrap()).unwrap(),
         )
     }
 

@@ -77,11 +77,11 @@ impl Applications {
     /// on, and requests for it are answered 500.
     ///
     /// # Errors
-    /// The last line of the traceback, for whoever started the server.
+    /// The traceback, for whoever started the server. The log has it already.
     pub fn load(&self, py: Python<'_>, spec: &ApplicationSpec) -> Result<(), String> {
         match &self.get(py, spec).loaded {
             Ok(_) => Ok(()),
-            Err(traceback) => Err(traceback.lines().last().unwrap_or_default().to_owned()),
+            Err(traceback) => Err(traceback.clone()),
         }
     }
 

@@ -124,6 +124,11 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
     if let Some(list) = python_handlers(settings) {
         return Action::Python(python(settings, list, mappings));
     }
+    match settings.handler {
+        Some(HandlerChoice::ServerStatus) => return Action::ServerStatus,
+        Some(HandlerChoice::NotServed) => return Action::Status(StatusCode::NOT_FOUND),
+        Some(HandlerChoice::None | HandlerChoice::Files | HandlerChoice::Python) | None => {}
+    }
     let root = match mapped {
         Mapped::By { index, .. } => {
             let mapping = &mappings.mappings[index];

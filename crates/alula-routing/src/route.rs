@@ -127,6 +127,8 @@ pub enum Action {
     Python(PythonRoute),
     /// A WSGI script.
     Wsgi(WsgiRoute),
+    /// The server, about itself.
+    ServerStatus,
     /// Nobody: this status.
     Status(StatusCode),
 }
@@ -163,7 +165,7 @@ impl PythonDefinition {
         let program = match &route.action {
             Action::Python(python) => Program::Handler(python.clone()),
             Action::Wsgi(wsgi) => Program::Script(wsgi.clone()),
-            Action::Files(_) | Action::Status(_) => return None,
+            Action::Files(_) | Action::ServerStatus | Action::Status(_) => return None,
         };
         Some(Self {
             virtual_host: route.virtual_host.0,
@@ -313,6 +315,7 @@ impl Route {
             Action::Files(_) => "default-handler",
             Action::Python(_) => "python-program",
             Action::Wsgi(_) => "wsgi-script",
+            Action::ServerStatus => "server-status",
             Action::Status(_) => "",
         }
     }

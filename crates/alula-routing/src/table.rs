@@ -608,7 +608,7 @@ impl RouteTable {
                     script_name_len(&route, path)
                 }
                 Action::Python(_) | Action::Wsgi(_) => path_len.min(path.len()),
-                Action::Files(_) | Action::Status(_) => 0,
+                Action::Files(_) | Action::ServerStatus | Action::Status(_) => 0,
             },
             route,
             file: Some(file),
@@ -954,7 +954,7 @@ fn script_name_len(route: &Route, path: &[u8]) -> usize {
     let prefix = match &route.action {
         Action::Python(python) => python.django_root.as_deref(),
         Action::Wsgi(wsgi) => Some(wsgi.script_name.as_str()),
-        Action::Files(_) | Action::Status(_) => None,
+        Action::Files(_) | Action::ServerStatus | Action::Status(_) => None,
     };
     prefix
         .and_then(|prefix| prefix_length(path, prefix.as_bytes()))

@@ -35,6 +35,7 @@ fn describe(table: &RouteTable, host: VirtualHostId, path: &str) -> String {
         Action::Files(_) => "files".to_owned(),
         Action::Python(python) => format!("python {}", python.handlers[0].module),
         Action::Wsgi(wsgi) => format!("wsgi {}", wsgi.callable),
+        Action::ServerStatus => "server-status".to_owned(),
         Action::Status(status) => status.as_str().to_owned(),
     };
     if let Some(file) = &found.file {

@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::file_sending::FileOnWire;
+use crate::server::Observer;
 use crate::strict::{HeadLimits, Overlong, RawHead};
 use crate::tls::Agreed;
 use alula_http::Peer;
@@ -86,6 +87,8 @@ pub(crate) struct State {
     blocked_since_ms: AtomicU64,
     order: AtomicU8,
     requests: AtomicU32,
+    /// The observer's ticket of the request under way, and one more; 0: there is none.
+    ticket: AtomicU32,
     /// Whether the response under way is the connection's last.
     last: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -167,6 +170,7 @@ impl State {
             blocked_since_ms: AtomicU64::new(0),
             order: AtomicU8::new(Order::None as u8),
             requests: AtomicU32::new(0),
+            ticket: AtomicU32::new(0),
             last: AtomicBool::new(false),
             waker: Mutex::new(None),
             place: AtomicUsize::new(0),
@@ -197,6 +201,20 @@ impl State {
         }
         let pending = !self.raw_head.lock().is_empty();
         self.enter(if pending { Phase::Head } else { Phase::Idle });
+    }
+
+    /// A request is under way.
+    pub(crate) fn request_under_way(&self, ticket: u32) {
+        self.ticket.store(ticket + 1, Relaxed);
+    }
+
+    /// It is over: tells the observer, once.
+    pub(crate) fn request_over(&self, observer: &dyn Observer, bytes: u64) {
+        let ticket = self.ticket.load(Relaxed);
+        if ticket != 0 {
+            self.ticket.store(0, Relaxed);
+            observer.request_finished(ticket - 1, bytes);
+        }
     }
 
     /// Milliseconds since the phase began, or since its last progress.

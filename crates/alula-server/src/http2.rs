@@ -85,7 +85,7 @@ impl Drop for Unanswered {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
             stream.answered();
-            self.observer.request_finished();
+            stream.request_over(&*self.observer, 0);
         }
     }
 }

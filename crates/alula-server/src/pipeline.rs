@@ -23,7 +23,7 @@ use crate::targets::Targets;
 use crate::tls::{Misdirected, Tls};
 use alula_http::path::{self, PathError, Target};
 use alula_http::{
-    Answer, Body, BodyMode, FilePart, Handler, Leading, Listing, Onward, OwnPage, Request,
+    Answer, Body, BodyMode, FilePart, Glimpse, Handler, Leading, Listing, Onward, OwnPage, Request,
     Response, status_response,
 };
 use alula_routing::{
@@ -166,18 +166,24 @@ impl Pipeline {
         mut connection: Arc<Connection>,
     ) -> Result<http::Response<Outgoing>, Infallible> {
         connection.enter(Phase::Answering);
-        self.observer.request_started();
-        let host = self.routes.virtual_host(
-            connection.peer.local,
-            authority(request.uri(), request.headers()),
-        );
+        let named = authority(request.uri(), request.headers());
+        let host = self.routes.virtual_host(connection.peer.local, named);
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let ticket = self.observer.request_started(&Glimpse {
+            id,
+            method: request.method().as_str(),
+            authority: named.unwrap_or_default(),
+            target: target(request.uri()).as_bytes(),
+            client: connection.peer.remote,
+        });
+        connection.request_under_way(ticket);
         if let Some(addresses) = &self.remote_addresses[host.0]
             && let Some(peer) = addresses.peer(&connection.peer, request.headers_mut())
         {
+            self.observer.request_client(ticket, peer.remote);
             connection = connection.behind(peer);
         }
         let requests = connection.count_request();
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let entry = self.logs.entry(host, &request, &connection, id);
         let head_only = request.method() == Method::HEAD;
         let version = request.version();
@@ -362,10 +368,7 @@ impl Pipeline {
             };
             return refuse(status, has_content, None);
         }
-        let target = head
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
+        let target = target(&head.uri);
         let slashes = self.hosts[host.0].encoded_slashes;
         let (target, decoded) = match self.decode(target, slashes) {
             Ok(found) => found,
@@ -737,7 +740,8 @@ impl Pipeline {
             None if streams => Some(Sent::plain(connection, &self.observer)),
             None => {
                 connection.answered();
-                self.observer.request_finished();
+                let bytes = body.len().filter(|_| !head_only);
+                connection.request_over(&*self.observer, bytes.unwrap_or(0));
                 None
             }
         };
@@ -908,6 +912,11 @@ pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r 
         Some(authority) => Some(authority.as_str().as_bytes()),
         None => headers.get(header::HOST).map(HeaderValue::as_bytes),
     }
+}
+
+/// Path and query.
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 fn framing(headers: &HeaderMap, incoming: &Incoming) -> Framing {

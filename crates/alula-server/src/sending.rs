@@ -92,7 +92,7 @@ impl Drop for Sent {
     fn drop(&mut self) {
         self.connection.stalls(false);
         self.connection.answered();
-        self.observer.request_finished();
+        self.connection.request_over(&*self.observer, self.bytes);
         if let Some(entry) = self.entry.take() {
             entry.log(self.bytes, self.complete);
         }

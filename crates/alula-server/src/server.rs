@@ -10,7 +10,7 @@ use crate::pipeline::{Assembly, HostSettings, Pipeline};
 use crate::socket::{Socket, Wire};
 use crate::strict::HeadLimits;
 use crate::tls::{Tls, TlsMaterial};
-use alula_http::{Peer, Scheme};
+use alula_http::{Glimpse, Peer, Scheme};
 use alula_routing::site::{self, Protocol};
 use alula_routing::{RouteTable, SiteFiles, VirtualHostId};
 use hyper::server::conn::http1;
@@ -47,10 +47,12 @@ pub trait Observer: Send + Sync + 'static {
     fn connection_opened(&self);
     /// It was closed.
     fn connection_closed(&self);
-    /// A request's head is complete.
-    fn request_started(&self);
-    /// Its response is out, or given up.
-    fn request_finished(&self);
+    /// A request's head is complete. Returns a number to give back at its end.
+    fn request_started(&self, request: &Glimpse) -> u32;
+    /// By the word of a proxy, its client is another.
+    fn request_client(&self, _ticket: u32, _client: SocketAddr) {}
+    /// Its response is out, so many bytes of content, or given up.
+    fn request_finished(&self, ticket: u32, bytes: u64);
 }
 
 /// A running server. Cheap to clone.
@@ -328,7 +330,10 @@ impl Drop for Open {
         }
         let last = connections.is_empty();
         drop(connections);
-        self.inner.pipeline.observer.connection_closed();
+        let observer = &self.inner.pipeline.observer;
+        // One whose client left before it was answered.
+        self.connection.request_over(&**observer, 0);
+        observer.connection_closed();
         if last {
             self.inner.empty.notify_one();
         }

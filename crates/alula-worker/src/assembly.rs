@@ -3,6 +3,7 @@
 use alula_config::Site;
 use alula_config::site::{LogLevel, LogLevelChange, LogTarget, VirtualHost};
 use alula_http::{Body, FilePart, Handler};
+use alula_process::StatusPage;
 use alula_process::error_log::ErrorLogs;
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
 use alula_routing::{Action, FilesRoute, Program, PythonDefinition, PythonRoute, Route};
@@ -193,12 +194,14 @@ fn text(path: &Path) -> String {
 pub(crate) struct WorkerAssembly {
     python: PythonAssembly,
     cache: FileCache,
+    status: StatusPage,
 }
 
 impl WorkerAssembly {
-    pub(crate) fn new(python: PythonAssembly) -> Self {
+    pub(crate) fn new(python: PythonAssembly, status: StatusPage) -> Self {
         Self {
             python,
+            status,
             cache: FileCache::default(),
         }
     }
@@ -211,6 +214,7 @@ impl Assembly for WorkerAssembly {
                 return Arc::new(Files::new(files_settings(files, &self.cache)));
             }
             Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
+            Action::ServerStatus => return Arc::new(self.status.clone()),
             Action::Python(_) | Action::Wsgi(_) => {
                 PythonDefinition::of(route).and_then(|definition| self.python.handler(definition))
             }

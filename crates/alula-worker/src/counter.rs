@@ -1,14 +1,17 @@
 //! Counts in the scoreboard, and asks for a replacement when the worker has served its share.
 
 use crate::worker::Service;
-use alula_process::{Control, Slot, Turns};
+use alula_http::Glimpse;
+use alula_process::{Control, Slot, Tally, Turns};
 use alula_python::Dispatcher;
 use alula_server::Observer;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub(crate) struct Counter {
     slot: Slot,
+    tally: Tally,
     control: Control,
     requests: AtomicU64,
     /// `MaxConnectionsPerChild`, counted in requests; 0 for no limit.
@@ -17,9 +20,10 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    pub(crate) fn new(slot: Slot, control: Control, requests_max: u64) -> Self {
+    pub(crate) fn new(slot: Slot, tally: Tally, control: Control, requests_max: u64) -> Self {
         Self {
             slot,
+            tally,
             control,
             requests: AtomicU64::new(0),
             requests_max,
@@ -45,11 +49,14 @@ impl Counter {
         }
     }
 
-    pub(crate) fn request_started(&self) {
-        self.slot.request_started();
-        if self.requests_max == 0 {
-            return;
+    pub(crate) fn request_started(&self, request: &Glimpse) -> u32 {
+        if self.requests_max > 0 {
+            self.count();
         }
+        self.tally.started(request)
+    }
+
+    fn count(&self) {
         let served = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         if served == self.requests_max {
             if let Some(service) = self.service.get() {
@@ -65,8 +72,8 @@ impl Counter {
         }
     }
 
-    pub(crate) fn request_finished(&self) {
-        self.slot.request_finished();
+    pub(crate) fn request_finished(&self, ticket: u32, bytes: u64) {
+        self.tally.finished(ticket, bytes);
     }
 }
 
@@ -90,11 +97,15 @@ impl Observer for Accepting {
         self.counter.slot.connection_closed();
     }
 
-    fn request_started(&self) {
-        self.counter.request_started();
+    fn request_started(&self, request: &Glimpse) -> u32 {
+        self.counter.request_started(request)
     }
 
-    fn request_finished(&self) {
-        self.counter.request_finished();
+    fn request_client(&self, ticket: u32, client: SocketAddr) {
+        self.counter.tally.client(ticket, client);
+    }
+
+    fn request_finished(&self, ticket: u32, bytes: u64) {
+        self.counter.request_finished(ticket, bytes);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::assembly::PythonAssembly;
 use crate::counter::Counter;
-use alula_http::Handler;
+use alula_http::{Glimpse, Handler};
 use alula_process::hand_over::Reception;
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ impl Reception for Desk {
         self.python.handler(definition)
     }
 
-    fn request_started(&self) {
-        self.counter.request_started();
+    fn request_started(&self, request: &Glimpse) -> u32 {
+        self.counter.request_started(request)
     }
 
-    fn request_finished(&self) {
-        self.counter.request_finished();
+    fn request_finished(&self, ticket: u32, bytes: u64) {
+        self.counter.request_finished(ticket, bytes);
     }
 }

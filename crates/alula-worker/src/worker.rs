@@ -5,8 +5,8 @@ use crate::counter::Counter;
 use alula_config::Site;
 use alula_process::error_log::ErrorLogs;
 use alula_process::hand_over::Answering;
-use alula_process::{Order, Orders, Turns, WorkerSeat};
-use alula_python::{Applications, DispatchSettings, Dispatcher, Handlers};
+use alula_process::{Order, Orders, Slot, StatusPage, Tally, Turns, WorkerSeat};
+use alula_python::{Applications, DispatchSettings, Dispatcher, Gauge, Handlers};
 use alula_routing::RouteTable;
 use alula_server::{HostSettings, Server};
 use pyo3::exceptions::PyRuntimeError;
@@ -41,10 +41,13 @@ pub(crate) fn run(
         .get(interpreter)
         .ok_or_else(|| PyRuntimeError::new_err("the site has no such interpreter"))?;
     let threads_max = interpreter.threads.max(1) as usize;
-    let dispatcher = Dispatcher::new(DispatchSettings {
-        threads_max,
-        queue_requests_max: QUEUE_REQUESTS_MAX,
-    });
+    let dispatcher = Dispatcher::new(
+        DispatchSettings {
+            threads_max,
+            queue_requests_max: QUEUE_REQUESTS_MAX,
+        },
+        Arc::new(Row(seat.slot.clone())),
+    );
     let workers = interpreter.workers.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),
         |workers| workers as usize,
@@ -53,6 +56,7 @@ pub(crate) fn run(
     let python = PythonAssembly::new(site, handlers, workers, logs.clone());
     let counter = Arc::new(Counter::new(
         seat.slot.clone(),
+        Tally::new(seat.slot.clone(), site.extended_status),
         seat.control.clone(),
         staggered(interpreter.requests_max, seat.worker),
     ));
@@ -68,6 +72,7 @@ pub(crate) fn run(
                     .map(|()| Service::BehindFronts(answering))
             }
             None => {
+                let status = StatusPage::new(seat.scoreboard.clone(), site.extended_status);
                 let turns = Turns::new(seat.slot, seat.scoreboard, Some(threads_max));
                 let hosts = site.servers().enumerate();
                 let hosts = hosts.map(|(host, server)| HostSettings {
@@ -77,7 +82,7 @@ pub(crate) fn run(
                 let server = Server::new(
                     routes,
                     hosts.collect(),
-                    Box::new(WorkerAssembly::new(python)),
+                    Box::new(WorkerAssembly::new(python, status)),
                     Arc::new(counter.observer(turns, dispatcher.clone())),
                     seat.log_files
                         .into_iter()
@@ -105,6 +110,24 @@ pub(crate) fn run(
     }
     startup.call_method0("leave")?;
     Ok(())
+}
+
+/// Where the dispatcher's load is shown.
+#[derive(Debug)]
+struct Row(Slot);
+
+impl Gauge for Row {
+    fn queued(&self, requests: usize) {
+        self.0.queued(requests);
+    }
+
+    fn thread_begins(&self) {
+        self.0.thread_begins();
+    }
+
+    fn thread_ends(&self) {
+        self.0.thread_ends();
+    }
 }
 
 /// So many requests, up to a tenth fewer: workers that are started together are not replaced together.

@@ -46,6 +46,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what the running server is doing
+    Status {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop the running server
     Stop {
         /// Let running requests finish

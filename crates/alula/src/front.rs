@@ -1,14 +1,17 @@
 //! The assembly of a front: a worker without Python, before the interpreters of a site or for a site that has none.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use alula_config::Site;
-use alula_http::{Body, FilePart, Handler, StatusHandler};
+use alula_http::{Body, FilePart, Glimpse, Handler, StatusHandler};
 use alula_process::error_log::{ErrorLog, ErrorLogs};
 use alula_process::hand_over::{Doors, TlsWanted};
-use alula_process::{Control, Heard, Order, Orders, SiteFilesText, Slot, Turns, WorkerSeat, front};
+use alula_process::{
+    Control, Heard, Order, Orders, SiteFilesText, Slot, StatusPage, Tally, Turns, WorkerSeat, front,
+};
 use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
@@ -44,12 +47,20 @@ async fn serve(site: Site, seat: WorkerSeat, logs: ErrorLogs) -> Result<()> {
         [] => site.processes.requests_max,
         _ => 0,
     };
+    let tally = Tally::new(seat.slot.clone(), site.extended_status);
+    let status = StatusPage::new(seat.scoreboard.clone(), site.extended_status);
     let turns = Turns::new(seat.slot.clone(), seat.scoreboard, None);
     let server = Server::new(
         RouteTable::new(&site),
         hosts.collect(),
-        Box::new(FrontAssembly::new(&site, doors.clone(), logs)),
-        Arc::new(Counter::new(seat.slot, turns, &control, requests_max)),
+        Box::new(FrontAssembly::new(&site, doors.clone(), logs, status)),
+        Arc::new(Counter::new(
+            seat.slot,
+            tally,
+            turns,
+            &control,
+            requests_max,
+        )),
         log_files.map(|log| (log.target, log.file)).collect(),
         &seat.secrets.parse()?,
     )
@@ -122,16 +133,18 @@ struct FrontAssembly {
     /// The interpreters' names, by their places.
     interpreters: Vec<String>,
     logs: ErrorLogs,
+    status: StatusPage,
 }
 
 impl FrontAssembly {
-    fn new(site: &Site, doors: Arc<Doors>, logs: ErrorLogs) -> Self {
+    fn new(site: &Site, doors: Arc<Doors>, logs: ErrorLogs, status: StatusPage) -> Self {
         let names = site.interpreters.iter().map(|python| python.name.clone());
         Self {
             cache: FileCache::default(),
             doors,
             interpreters: names.collect(),
             logs,
+            status,
         }
     }
 
@@ -161,6 +174,7 @@ impl Assembly for FrontAssembly {
         match &route.action {
             Action::Files(files) => Arc::new(Files::new(self.settings(files))),
             Action::Status(status) => Arc::new(StatusHandler(*status)),
+            Action::ServerStatus => Arc::new(self.status.clone()),
             Action::Python(_) | Action::Wsgi(_) => self.python(route).unwrap_or_else(|| {
                 Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR))
             }),
@@ -210,6 +224,7 @@ impl FrontAssembly {
 /// Counts in the scoreboard, and asks for a replacement when the front has served its share.
 struct Counter {
     slot: Slot,
+    tally: Tally,
     turns: Turns,
     control: Control,
     requests: AtomicU64,
@@ -218,10 +233,11 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(slot: Slot, turns: Turns, control: &Control, requests_max: u64) -> Self {
+    fn new(slot: Slot, tally: Tally, turns: Turns, control: &Control, requests_max: u64) -> Self {
         let (control, requests) = (control.clone(), AtomicU64::new(0));
         Self {
             slot,
+            tally,
             turns,
             control,
             requests,
@@ -243,8 +259,7 @@ impl Observer for Counter {
         self.slot.connection_closed();
     }
 
-    fn request_started(&self) {
-        self.slot.request_started();
+    fn request_started(&self, request: &Glimpse) -> u32 {
         // The order to leave comes when the replacement is ready; until then the front goes on.
         let served = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         if served == self.requests_max
@@ -252,9 +267,14 @@ impl Observer for Counter {
         {
             tracing::error!("cannot ask for a replacement: {error}");
         }
+        self.tally.started(request)
     }
 
-    fn request_finished(&self) {
-        self.slot.request_finished();
+    fn request_client(&self, ticket: u32, client: SocketAddr) {
+        self.tally.client(ticket, client);
+    }
+
+    fn request_finished(&self, ticket: u32, bytes: u64) {
+        self.tally.finished(ticket, bytes);
     }
 }

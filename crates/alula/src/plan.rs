@@ -107,6 +107,7 @@ fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
         groups.push(GroupPlan {
             name: interpreter.name.clone(),
             workers: count(interpreter.workers),
+            threads: interpreter.threads.max(1),
             python: Some(python(interpreter, place)),
             run_as,
             directory: own.directory.clone(),
@@ -126,6 +127,7 @@ fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
         groups.push(GroupPlan {
             name: "front".to_owned(),
             workers: count(wanted),
+            threads: 0,
             python: None,
             run_as: None,
             directory: None,

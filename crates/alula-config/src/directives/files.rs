@@ -7,9 +7,10 @@ use crate::syntax::lexer::Word;
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "SetHandler", args: Arity::exactly(1), syntax: "python-program | mod_python | default-handler | None",
+        name: "SetHandler", args: Arity::exactly(1), syntax: "python-program | mod_python | server-status | default-handler | None",
         contexts: Contexts::EVERYWHERE, default: "None", apply: Apply::Run(set_handler),
-        doc: "Who answers: `python-program` and `mod_python` are what `PythonHandler` names, `default-handler` and `None` files. \
+        doc: "Who answers: `python-program` and `mod_python` are what `PythonHandler` names, `default-handler` and `None` files, \
+              `server-status` the page about the server's workers and requests (see `ExtendedStatus`; restrict it with `Require`). \
               `None` undoes an outer `SetHandler`.",
     },
     Entry {
@@ -21,7 +22,12 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    scope.settings().handler = Some(handler_choice(args.first())?);
+    let choice = handler_choice(args.first())?;
+    if choice == HandlerChoice::NotServed {
+        let message = "SetHandler: server-info is not served and answers 404: `alula check` and `alula explain` show the configuration";
+        scope.note(args.first().span, message);
+    }
+    scope.settings().handler = Some(choice);
     Ok(())
 }
 
@@ -30,8 +36,6 @@ pub(super) fn handler_choice(word: &Word) -> Result<HandlerChoice, Problem> {
     const NOT_YET: &[&str] = &[
         "cgi-script",
         "wsgi-script",
-        "server-status",
-        "server-info",
         "type-map",
         "send-as-is",
         "imap-file",
@@ -43,11 +47,13 @@ pub(super) fn handler_choice(word: &Word) -> Result<HandlerChoice, Problem> {
         "none" => Ok(HandlerChoice::None),
         "default-handler" => Ok(HandlerChoice::Files),
         "python-program" | "mod_python" => Ok(HandlerChoice::Python),
+        "server-status" => Ok(HandlerChoice::ServerStatus),
+        "server-info" => Ok(HandlerChoice::NotServed),
         name if NOT_YET.contains(&name) || name.starts_with("proxy:") => {
             Err(Problem::not_yet(word))
         }
         name => {
-            let hint = "python-program, mod_python, default-handler or None";
+            let hint = "python-program, mod_python, server-status, default-handler or None";
             Err(Problem::at(word, format!("there is no handler {name:?}")).hint(hint))
         }
     }

@@ -42,6 +42,7 @@ mod scope;
 mod sections;
 mod setenvif;
 mod ssl;
+mod status;
 mod walk;
 mod wsgi;
 
@@ -241,6 +242,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         expires::ENTRIES,
         log::ENTRIES,
         process_group::ENTRIES,
+        status::ENTRIES,
         python::ENTRIES,
         wsgi::ENTRIES,
         fixed::ENTRIES,

@@ -33,6 +33,7 @@ pub(crate) struct Draft<'a> {
     pub requests_max: Option<u64>,
     pub max_request_workers: Option<u32>,
     pub isolation: Isolation,
+    pub extended_status: Option<bool>,
     pub graceful_timeout: Option<Duration>,
     /// Every directive, when the options ask for it.
     pub written: Vec<Written>,

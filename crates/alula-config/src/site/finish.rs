@@ -52,6 +52,7 @@ pub(crate) fn finish(draft: &mut Draft) -> Site {
         processes,
         interpreters,
         isolation: draft.isolation,
+        extended_status: draft.extended_status.unwrap_or(true),
     }
 }
 

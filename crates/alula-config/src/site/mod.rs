@@ -107,6 +107,8 @@ pub struct Site {
     pub interpreters: Vec<Interpreter>,
     /// `PythonIsolation`.
     pub isolation: Isolation,
+    /// `ExtendedStatus`: whether requests are on record while they run.
+    pub extended_status: bool,
 }
 
 /// An address to bind.

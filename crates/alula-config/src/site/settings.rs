@@ -88,6 +88,10 @@ pub enum HandlerChoice {
     None,
     /// `default-handler`: files.
     Files,
+    /// `server-status`: the server, about itself.
+    ServerStatus,
+    /// A page of httpd's about itself that there is none of here: 404.
+    NotServed,
     /// `python-program` or `mod_python`: whatever `PythonHandler` names.
     Python,
 }

@@ -9,7 +9,7 @@ use super::response::{self, END, FAILED, PIECE_HEAD_BYTES, piece_head, put_head,
 use super::wire::{Malformed, Rest};
 use crate::messages::Channel;
 use crate::scoreboard::{Slot, WaitingMark};
-use alula_http::{Begun, Body, Handler, Peer, Request, Response, Scheme};
+use alula_http::{Begun, Body, Glimpse, Handler, Peer, Request, Response, Scheme};
 use bytes::Bytes;
 use http_body::Body as _;
 use parking_lot::Mutex;
@@ -46,10 +46,10 @@ const PEERS_MAX: usize = 512;
 pub trait Reception: Send + Sync + 'static {
     /// The handler that a front has defined; `None` when the definition makes no sense.
     fn handler(&self, definition: &[u8]) -> Option<Arc<dyn Handler>>;
-    /// A request has come.
-    fn request_started(&self);
-    /// Its response is out, or given up.
-    fn request_finished(&self);
+    /// A request has come. Returns a number to give back at its end.
+    fn request_started(&self, request: &Glimpse) -> u32;
+    /// Its response is out, so many bytes of content, or given up.
+    fn request_finished(&self, ticket: u32, bytes: u64);
 }
 
 /// A worker behind fronts. Cheap to clone.
@@ -285,6 +285,9 @@ struct Running {
     inner: Arc<Inner>,
     begun: Begun,
     counted: bool,
+    ticket: u32,
+    /// Bytes of content sent.
+    bytes: u64,
 }
 
 impl Running {
@@ -301,8 +304,21 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Also for a request that never began: nobody waits for it any more.
         (self.begun)();
-        self.inner.reception.request_finished();
+        self.inner
+            .reception
+            .request_finished(self.ticket, self.bytes);
         self.hand_back();
+    }
+}
+
+fn glimpse(request: &Request) -> Glimpse<'_> {
+    let authority = request.headers.get(http::header::HOST);
+    Glimpse {
+        id: request.id,
+        method: request.method.as_str(),
+        authority: authority.map_or(&[], |authority| authority.as_bytes()),
+        target: &request.target,
+        client: request.peer.remote,
     }
 }
 
@@ -319,11 +335,13 @@ impl Conversation {
                     return;
                 }
             };
-            inner.reception.request_started();
+            let ticket = inner.reception.request_started(&glimpse(&received.request));
             let mut running = Running {
                 inner: inner.clone(),
                 begun: self.begun.clone(),
                 counted: true,
+                ticket,
+                bytes: 0,
             };
             let handler = self
                 .handlers
@@ -471,6 +489,7 @@ impl Conversation {
             other => other,
         };
         if !matches!(body, Body::Stream(_)) {
+            running.bytes = body.len().unwrap_or(0);
             running.hand_back();
         }
         match body {
@@ -520,6 +539,7 @@ impl Conversation {
                     let Ok(piece) = frame.into_data() else {
                         continue;
                     };
+                    running.bytes += piece.len() as u64;
                     self.send_piece(&piece).await?;
                 }
                 None => {

@@ -5,11 +5,11 @@ use super::response::{self, put_head, read_head};
 use super::wire::{Malformed, Rest};
 use super::{Answering, Doors, Reception, TlsWanted};
 use crate::messages::Channel;
-use crate::scoreboard::{Scoreboard, Slot};
+use crate::scoreboard::{Place, Scoreboard, Slot};
 use crate::worker::Door;
 use alula_http::{
-    Answer, Begun, Body, BodyError, Handler, Onward, OwnPage, Peer, Reason, Request, Response,
-    Scheme, TlsSession,
+    Answer, Begun, Body, BodyError, Glimpse, Handler, Onward, OwnPage, Peer, Reason, Request,
+    Response, Scheme, TlsSession,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, Version};
@@ -332,9 +332,11 @@ impl Reception for Desk {
         Some(Arc::new(Told(String::from_utf8(definition.to_vec()).ok()?)))
     }
 
-    fn request_started(&self) {}
+    fn request_started(&self, _: &Glimpse) -> u32 {
+        0
+    }
 
-    fn request_finished(&self) {}
+    fn request_finished(&self, _: u32, _: u64) {}
 }
 
 /// A front, and workers in the same process.
@@ -352,7 +354,7 @@ impl Stage {
 
     /// One that nobody answers for yet: its row, and the inner end of its door.
     fn door(&self, worker: u64) -> (Slot, OwnedFd) {
-        let slot = self.scoreboard.seat(worker, 1, 0).unwrap();
+        let slot = self.scoreboard.seat(worker, 1, &Place::default()).unwrap();
         slot.serving();
         let (door, inside) = Channel::pair().unwrap();
         self.doors.open(Door {

@@ -205,7 +205,7 @@ impl Generation {
         !self.behind.is_empty() && !self.accepting.is_over()
     }
 
-    /// An import that failed here and did not in the generation it shall replace.
+    /// The traceback of an import that failed here and did not in the generation it shall replace.
     pub(super) fn failed_import(&self, before: &Self) -> Option<String> {
         let failed = |pool: &&Pool| {
             pool.load_error.is_some()
@@ -214,8 +214,7 @@ impl Generation {
                     .any(|old| old.plan.name == pool.plan.name && old.load_error.is_some())
         };
         let pool = self.pools().find(failed)?;
-        let error = pool.load_error.as_deref().unwrap_or_default();
-        Some(format!("the import failed: {error}"))
+        pool.load_error.clone()
     }
 
     /// Why it will never be ready, once that is clear: the pool's name and its last words.

@@ -17,6 +17,7 @@ use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
 use crate::plan::{GroupPlan, Limits};
 use crate::process::Process;
 use crate::restart::{Backoff, Ending};
+use crate::scoreboard::Place;
 use crate::worker::Order;
 
 /// So many workers (or templates) in a row that never became ready, and there is no hope for it, when there is something
@@ -175,10 +176,8 @@ impl Pool {
 
     fn start_worker(&mut self, numbering: &mut Numbering, now: Instant) -> std::io::Result<()> {
         let number = numbering.next();
-        let slot = self
-            .belongings
-            .scoreboard()
-            .seat(number, self.generation, self.group);
+        let scoreboard = self.belongings.scoreboard();
+        let slot = scoreboard.seat(number, self.generation, &self.place());
         let slot = slot.ok_or_else(|| std::io::Error::other("the scoreboard is full"))?;
         let started = match self.template.as_ref().and_then(Template::channel) {
             Some(template) => fork(template, number, slot.index(), self.lot),
@@ -197,6 +196,19 @@ impl Pool {
                 slot.free();
                 Err(error)
             }
+        }
+    }
+
+    /// What the scoreboard says of its workers.
+    fn place(&self) -> Place {
+        Place {
+            name: self.plan.name.clone(),
+            group: self.group,
+            threads: match self.plan.python {
+                Some(_) => self.plan.threads,
+                None => 0,
+            },
+            accepts: self.lot == Lot::Accepts,
         }
     }
 

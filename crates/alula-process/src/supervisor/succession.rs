@@ -16,6 +16,36 @@ use crate::worker::Order;
 /// How long the workers of a restart that is given up may take to finish what they have begun.
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Why a generation was given up.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Its application does not import: the traceback.
+    Import(String),
+    /// Its processes end before they are ready.
+    Ended(String),
+}
+
+impl Trouble {
+    /// For the log, which has tracebacks already.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Self::Import(traceback) => {
+                let last = traceback.lines().last().unwrap_or_default();
+                format!("the import failed: {last}")
+            }
+            Self::Ended(reason) => reason.clone(),
+        }
+    }
+
+    /// For whoever asked for the restart.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Import(traceback) => format!("the import failed\n{traceback}"),
+            Self::Ended(reason) => format!("{reason}; see the error log"),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Succession {
     serving: Option<Generation>,
@@ -47,7 +77,7 @@ impl Succession {
     }
 
     /// Listens to everyone and does what is due. Returns what went wrong with a generation that was given up.
-    pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) -> Option<String> {
+    pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) -> Option<Trouble> {
         self.generations_mut()
             .for_each(|generation| generation.hear(now));
         let trouble = self.judge_incoming(now);
@@ -73,13 +103,14 @@ impl Succession {
         }
     }
 
-    fn judge_incoming(&mut self, now: Instant) -> Option<String> {
+    fn judge_incoming(&mut self, now: Instant) -> Option<Trouble> {
         let incoming = self.incoming.as_ref()?;
         if let Some(serving) = &self.serving {
             // Old workers that cannot import either are no better; the new ones at least show the newest error.
             let hopeless = || incoming.hopeless().or_else(|| incoming.hopeless_part());
-            let trouble = incoming.failed_import(serving);
-            let trouble = trouble.or_else(|| hopeless().map(|(_, reason)| reason.to_owned()));
+            let trouble = incoming.failed_import(serving).map(Trouble::Import);
+            let ended = || hopeless().map(|(_, reason)| Trouble::Ended(reason.to_owned()));
+            let trouble = trouble.or_else(ended);
             if trouble.is_some() {
                 self.give_up_incoming(now);
                 return trouble;

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
-
 use super::child::{Child, Stage};
 use crate::plan::Limits;
+use crate::usage::memory;
 
 /// Why a worker that is well should be replaced.
 pub(super) fn worn_out(worker: &Child, limits: Limits, now: Instant) -> Option<String> {
@@ -31,23 +30,6 @@ fn staggered(lifetime: Duration, worker: u64) -> Duration {
     lifetime - tenth * share / 100
 }
 
-/// What a process has of its own and its part of what it shares, in bytes; all it has mapped where the kernel does not
-/// tell.
-fn memory(pid: Pid) -> Option<u64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
-    let line = rollup.ok().and_then(|text| kilobytes(&text, "Pss:"));
-    line.or_else(|| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        kilobytes(&status, "VmRSS:")
-    })
-}
-
-fn kilobytes(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let number: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(number * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,15 +44,5 @@ mod tests {
                 .all(|life| *life > lifetime * 9 / 10 && *life <= lifetime)
         );
         assert!(lives.windows(2).all(|pair| pair[0] != pair[1]));
-    }
-
-    #[test]
-    fn memory_is_read_from_the_kernel() {
-        assert_eq!(
-            kilobytes("Rss:  10 kB\nPss:    1234 kB\n", "Pss:"),
-            Some(1234 * 1024)
-        );
-        assert_eq!(kilobytes("Pss_Dirty: 1 kB", "Pss:"), None);
-        assert!(memory(rustix::process::getpid()).unwrap() > 100_000);
     }
 }

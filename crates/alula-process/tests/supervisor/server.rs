@@ -89,6 +89,7 @@ impl Host for TestHost {
             run_as: None,
             graceful_timeout: Some(DEADLINE),
             groups: vec![GroupPlan {
+                threads: 1,
                 name: "main_interpreter".to_owned(),
                 workers: shape.workers,
                 python: shape.python.then_some(python),

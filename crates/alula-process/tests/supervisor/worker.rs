@@ -80,7 +80,7 @@ fn serve(seat: &WorkerSeat) {
                 seat.slot.request_started();
                 // A client that gives up is its own fault.
                 let _ = answer(seat, client);
-                seat.slot.request_finished();
+                seat.slot.request_finished(0, 0);
             }
         }
     }

@@ -33,6 +33,16 @@ pub struct DispatchSettings {
     pub queue_requests_max: usize,
 }
 
+/// Where others see how much there is to do.
+pub trait Gauge: Send + Sync + std::fmt::Debug {
+    /// So many requests wait now.
+    fn queued(&self, requests: usize);
+    /// A thread begins a request.
+    fn thread_begins(&self);
+    /// It has ended it.
+    fn thread_ends(&self);
+}
+
 /// A complete request on its way to Python.
 pub(crate) struct Job {
     pub(crate) request: Request,
@@ -89,13 +99,14 @@ impl std::fmt::Debug for Dispatcher {
 
 impl Dispatcher {
     /// A dispatcher without threads; [`Dispatcher::run`] brings them to life.
-    pub fn new(settings: DispatchSettings) -> Self {
+    pub fn new(settings: DispatchSettings, gauge: Arc<dyn Gauge>) -> Self {
         let seats = (0..settings.threads_max + 1)
             .map(|_| Seat::default())
             .collect();
         Self {
             shared: Arc::new(Shared {
                 settings,
+                gauge,
                 queue: Mutex::new(VecDeque::new()),
                 owner: AtomicUsize::new(0),
                 token: AtomicUsize::new(0),
@@ -161,6 +172,7 @@ impl Dispatcher {
             },
             begun,
         });
+        self.shared.gauge.queued(queue.len());
         drop(queue);
         self.shared.wake_owner();
         Ok(receiver)
@@ -169,6 +181,7 @@ impl Dispatcher {
 
 struct Shared {
     settings: DispatchSettings,
+    gauge: Arc<dyn Gauge>,
     queue: Mutex<VecDeque<Job>>,
     /// The seat that drives the loop.
     owner: AtomicUsize,
@@ -247,7 +260,10 @@ impl Shared {
         if self.running.load(Ordering::SeqCst) >= self.settings.threads_max {
             return None;
         }
-        self.queue.lock().pop_front()
+        let mut queue = self.queue.lock();
+        let job = queue.pop_front()?;
+        self.gauge.queued(queue.len());
+        Some(job)
     }
 
     fn begin(&self, seat: usize) {
@@ -255,12 +271,14 @@ impl Shared {
         self.seats[seat].call.store(number, Ordering::Release);
         // The full barrier between the store above and the look at the sleeping monitor below.
         self.running.fetch_add(1, Ordering::SeqCst);
+        self.gauge.thread_begins();
         self.monitor.wake();
     }
 
     fn finish(&self, seat: usize) {
         self.seats[seat].call.store(0, Ordering::Release);
         let before = self.running.fetch_sub(1, Ordering::SeqCst);
+        self.gauge.thread_ends();
         if before >= self.settings.threads_max {
             // A queued request was held back for want of room.
             self.wake_owner();

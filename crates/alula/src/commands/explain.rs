@@ -186,6 +186,7 @@ fn who_answers(found: &Found, loaded: &Loaded, number: usize, path: &[u8]) -> St
         String::from_utf8_lossy(&path[found.script_name_len.min(path.len())..]).into_owned();
     match &found.route.action {
         Action::Status(status) => format!("{status}: no DocumentRoot and no Alias leads to a file"),
+        Action::ServerStatus => "server-status, the page about the server itself".to_owned(),
         Action::Files(_) => {
             let file = found.file.as_ref().map(|file| file.display().to_string());
             format!("the file {}", file.unwrap_or_default())

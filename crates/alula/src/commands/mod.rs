@@ -5,6 +5,7 @@ mod explain;
 mod run;
 mod show;
 mod signal;
+mod status;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -43,6 +44,7 @@ pub(crate) fn dispatch(
             };
             return explain::explain(&source, &question);
         }
+        Some(Command::Status { json }) => return status::status(&source, json),
         Some(Command::Stop { graceful: false }) => return signal::signal(&source, Action::Stop),
         Some(Command::Stop { graceful: true }) => {
             return signal::signal(&source, Action::GracefulStop);

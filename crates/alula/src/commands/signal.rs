@@ -1,4 +1,5 @@
-//! Stops and restarts the server that runs with a configuration, found by its PidFile.
+//! Stops and restarts the server that runs with a configuration, found by its PidFile. `alula reload` and `alula restart` wait
+//! until the new generation serves, or say why it does not; `-k` returns at once, as httpd's does.
 //!
 //! The running server reads its configuration anew by itself; it is checked here first so that a mistake is shown to the
 //! person who made it.
@@ -6,13 +7,16 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use alula_process::{pid_file, supervisor};
+use alula_process::{Outcome, pid_file, supervisor};
 use anyhow::{Context, Result, bail};
 
-use super::{run, tell};
+use super::{run, status, tell};
 use crate::command_line::{Action, Source};
 use crate::plan::{self, Overrides};
 use crate::source;
+
+/// How often to look whether something has happened.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A server that was told to stop has ended by then.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,7 +27,35 @@ pub(crate) fn signal(source: &Source, action: Action) -> Result<()> {
     let Some(pid) = pid else {
         bail!("not running ({} is not held by a server)", file.display())
     };
-    send(&file, pid, action)
+    match action {
+        Action::Restart | Action::Graceful => restart(&file, pid, action),
+        _ => send(&file, pid, action),
+    }
+}
+
+/// Waits for the restart's end and says how it went. Whoever may signal the server and not look into it only signals.
+fn restart(file: &Path, pid: u32, action: Action) -> Result<()> {
+    let Ok(scoreboard) = status::scoreboard(pid) else {
+        return send(file, pid, action);
+    };
+    let (begun, _) = scoreboard.restarts();
+    send(file, pid, action)?;
+    while scoreboard.restarts().1 <= begun {
+        if pid_file::running(file)? != Some(pid) {
+            bail!("the server (pid {pid}) has ended meanwhile");
+        }
+        std::thread::sleep(LOOK);
+    }
+    match scoreboard.outcome() {
+        Outcome::Refused(reason) => bail!("refused, the server goes on as it was: {reason}"),
+        Outcome::Done => {
+            let generation = scoreboard.server().generation;
+            tell(&format!(
+                "alula: new code and configuration serve (generation {generation})"
+            ));
+            Ok(())
+        }
+    }
 }
 
 /// `alula -k restart` and the others: httpd starts a server that does not run, and does not mind stopping one.
@@ -40,6 +72,11 @@ pub(crate) fn signal_or_start(source: &Source, action: Action) -> Result<()> {
             run::start(source, false)
         }
     }
+}
+
+/// The PidFile and who holds it, whatever else the configuration says.
+pub(super) fn running(source: &Source) -> Result<(std::path::PathBuf, Option<u32>)> {
+    find(source, Action::Stop)
 }
 
 /// The PidFile and who holds it. To stop a server its configuration need not be faultless as far as it can be read.
@@ -80,7 +117,7 @@ fn wait_until_gone(file: &Path, pid: u32) -> Result<()> {
                 STOP_TIMEOUT.as_secs()
             );
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(LOOK);
     }
     Ok(())
 }
