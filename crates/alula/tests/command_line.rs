@@ -219,14 +219,17 @@ fn a_daemon_comes_and_goes() {
         (0, String::new(), again.clone())
     );
     assert_eq!(site.alula(&["run"]), (1, String::new(), again));
-    for arguments in [
-        &["reload"][..],
-        &["-k", "graceful"],
-        &["restart"],
-        &["stop"],
+    let serves = |generation: u32| {
+        format!("alula: new code and configuration serve (generation {generation})\n")
+    };
+    for (arguments, said) in [
+        (&["reload"][..], serves(2)),
+        (&["-k", "graceful"], String::new()),
+        (&["restart"], serves(4)),
+        (&["stop"], String::new()),
     ] {
         let result = site.alula(arguments);
-        assert_eq!(result, (0, String::new(), String::new()), "{arguments:?}");
+        assert_eq!(result, (0, String::new(), said), "{arguments:?}");
     }
     assert!(!site.folder.path().join("pid").exists());
     let log = std::fs::read_to_string(site.folder.path().join("error_log")).unwrap();
