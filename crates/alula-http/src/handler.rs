@@ -69,6 +69,11 @@ pub trait Handler: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The answer, if it is there without waiting for anything; [`Handler::handle`] is not called then.
+    fn handle_at_once(&self, _request: &Request) -> Option<Response> {
+        None
+    }
+
     /// Answers the request.
     fn handle(&self, request: Request) -> Answer;
 

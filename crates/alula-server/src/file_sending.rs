@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 /// Shorter files are read: that is cheaper than two more system calls. In bytes.
-pub(crate) const SENDFILE_BYTES_MIN: u64 = 256 * 1024;
+pub(crate) const SENDFILE_BYTES_MIN: u64 = 64 * 1024;
 /// How much of a file the engine is given at a time, in bytes.
 const STRETCH_BYTES: usize = 1024 * 1024;
 

@@ -630,7 +630,10 @@ impl Pipeline {
         let onward = onward
             .as_ref()
             .map(|declined| (declined, Box::new(without_content(&request))));
-        let mut response = handler.handle(request).await;
+        let mut response = match handler.handle_at_once(&request) {
+            Some(response) => response,
+            None => handler.handle(request).await,
+        };
         if let Some((declined, request)) = onward
             && response.extensions().get::<Onward>().is_some()
         {
@@ -834,6 +837,10 @@ impl Handler for Logged {
     fn lead(&self, path: &Bytes, file: &Path) -> Option<Leading> {
         let lead = self.span.in_scope(|| self.inner.lead(path, file))?;
         Some(Box::pin(lead.instrument(self.span.clone())))
+    }
+
+    fn handle_at_once(&self, request: &Request) -> Option<Response> {
+        self.span.in_scope(|| self.inner.handle_at_once(request))
     }
 
     fn handle(&self, request: Request) -> Answer {

@@ -1,7 +1,7 @@
-//! Keeps small files in memory, so that serving one again costs a `stat` and not open, read and close.
+//! Keeps small files in memory and larger ones open, so that serving one again costs a `stat` and not open, read and close.
 //!
-//! Nothing is served from here unasked: the caller compares [`Found::identity`] with the disk's first. And nothing is
-//! held open: a bound on descriptors is one thing less to configure.
+//! Nothing is served from here unasked: the caller compares [`Found::identity`] with the disk's first. A file that was removed
+//! keeps its place on the disk as long as it is open here, so only some are, and none that is very large.
 
 use crate::found::Found;
 use bytes::Bytes;
@@ -12,12 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The largest file that is kept.
 pub(crate) const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// The largest file that is kept open: sending a larger one costs so much that opening it is nothing.
+pub(crate) const OPEN_BYTES_MAX: u64 = 1024 * 1024;
+/// How many files one generation holds open; there are two.
+const GENERATION_OPEN_MAX: usize = 64;
 /// How many files one generation holds; there are two.
 const GENERATION_FILES_MAX: usize = 256;
 /// How much content one generation holds; there are two.
 const GENERATION_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Small files in memory, at most 512 of them with 16 MiB, shared by all [`crate::Files`] that are given a clone.
+/// Small files in memory, at most 512 of them with 16 MiB, and at most 128 larger ones open, shared by all [`crate::Files`] that are given a clone.
 #[derive(Debug, Clone, Default)]
 pub struct FileCache {
     generations: Arc<Mutex<Generations>>,
@@ -29,6 +33,7 @@ pub struct FileCache {
 struct Generations {
     young: HashMap<Box<[u8]>, Kept>,
     young_bytes: usize,
+    young_open: usize,
     old: HashMap<Box<[u8]>, Kept>,
 }
 
@@ -36,6 +41,7 @@ struct Generations {
 struct Kept {
     found: Arc<Found>,
     bytes: usize,
+    is_open: bool,
 }
 
 impl FileCache {
@@ -56,6 +62,17 @@ impl FileCache {
         let kept = Kept {
             found: Arc::clone(found),
             bytes: content.len(),
+            is_open: false,
+        };
+        self.lock().insert(file.as_os_str().as_bytes().into(), kept);
+    }
+
+    /// `found` holds its file open.
+    pub(crate) fn insert_open(&self, file: &Path, found: &Arc<Found>) {
+        let kept = Kept {
+            found: Arc::clone(found),
+            bytes: 0,
+            is_open: true,
         };
         self.lock().insert(file.as_os_str().as_bytes().into(), kept);
     }
@@ -76,18 +93,22 @@ impl Generations {
     fn insert(&mut self, key: Box<[u8]>, kept: Kept) {
         self.remove(&key);
         let is_full = self.young.len() >= GENERATION_FILES_MAX
-            || self.young_bytes + kept.bytes > GENERATION_BYTES_MAX;
+            || self.young_bytes + kept.bytes > GENERATION_BYTES_MAX
+            || self.young_open + usize::from(kept.is_open) > GENERATION_OPEN_MAX;
         if is_full {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
+            self.young_open = 0;
         }
         self.young_bytes += kept.bytes;
+        self.young_open += usize::from(kept.is_open);
         self.young.insert(key, kept);
     }
 
     fn remove(&mut self, key: &[u8]) {
         if let Some(kept) = self.young.remove(key) {
             self.young_bytes -= kept.bytes;
+            self.young_open -= usize::from(kept.is_open);
         }
         self.old.remove(key);
     }
@@ -138,6 +159,22 @@ mod tests {
             assert!(cache.get(Path::new("0")).is_none());
             assert!(cache.get(Path::new(&(count - 1).to_string())).is_some());
         }
+    }
+
+    #[test]
+    fn few_files_are_open() {
+        let cache = FileCache::default();
+        let found = found();
+        for number in 0..1000 {
+            cache.insert_open(Path::new(&number.to_string()), &found);
+            let generations = cache.lock();
+            let kept = generations.young.values().chain(generations.old.values());
+            assert!(kept.filter(|kept| kept.is_open).count() <= 2 * GENERATION_OPEN_MAX);
+        }
+        for number in 0..1000 {
+            cache.remove(Path::new(&number.to_string()));
+        }
+        assert_eq!(cache.lock().young_open, 0);
     }
 
     #[test]

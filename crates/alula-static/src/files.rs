@@ -118,13 +118,23 @@ impl Handler for Files {
             .then(|| Box::pin(Arc::clone(&self.shared).lead(path.clone(), file.to_owned())) as _)
     }
 
+    /// A file that is kept, which most are that are asked for often.
+    fn handle_at_once(&self, request: &Request) -> Option<Response> {
+        let file = request.file.as_deref()?;
+        let mut response = self.shared.respond_at_once(request, file)?;
+        if let Some(caching) = &self.shared.caching {
+            self.shared.say_how_long(caching, file, &mut response);
+        }
+        Some(response)
+    }
+
     fn handle(&self, request: Request) -> Answer {
         let shared = Arc::clone(&self.shared);
         let asked = Asked::from(request);
         Box::pin(async move {
             let mut response = shared.respond(&asked).await;
-            if let Some(caching) = &shared.caching {
-                shared.say_how_long(caching, &asked, &mut response);
+            if let (Some(caching), Some(file)) = (&shared.caching, &asked.file) {
+                shared.say_how_long(caching, file, &mut response);
             }
             response
         })
@@ -187,13 +197,32 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::respond`], where nothing has to be waited for.
+    fn respond_at_once(&self, request: &Request, file: &Path) -> Option<Response> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let found = self.finder.kept(file)?;
+        if self.is_packed(&found) {
+            return None;
+        }
+        let decided = self.decide(&request.method, &request.headers, &found, &found.described);
+        let (mut response, offset, length) = match decided {
+            Decided::Answer(response) => return Some(response),
+            Decided::Content(response, offset, length) => (response, offset, length),
+        };
+        if request.method == Method::GET {
+            *response.body_mut() = found.content_in_memory(offset, length)?;
+        }
+        Some(response)
+    }
+
     /// Of a file alone, and of one that has not changed (RFC 9110 section 15.4.5).
-    fn say_how_long(&self, caching: &Caching, asked: &Asked, response: &mut Response) {
+    fn say_how_long(&self, caching: &Caching, file: &Path, response: &mut Response) {
         let is_file = response.status().is_success()
             && response.headers().contains_key(LAST_MODIFIED)
             || response.status() == StatusCode::NOT_MODIFIED;
-        let below = asked.file.as_deref();
-        let below = below.and_then(|file| file.strip_prefix(&self.finder.root).ok());
+        let below = file.strip_prefix(&self.finder.root).ok();
         if let Some(below) = below.filter(|_| is_file) {
             caching.add(response.headers_mut(), below.as_os_str().as_bytes());
         }
@@ -223,43 +252,67 @@ impl Shared {
         described: &Described,
         file: &Path,
     ) -> Response {
-        match conditional::evaluate(&asked.method, &asked.headers, found.validators()) {
-            Verdict::Proceed => {}
-            Verdict::NotModified => return not_modified(found),
-            Verdict::PreconditionFailed => return status_response(StatusCode::PRECONDITION_FAILED),
-        }
-        let part = match self.selection(asked, found) {
-            Selection::Whole => None,
-            Selection::Part(part) => Some(part),
-            Selection::Parts(parts) => {
-                return sending::multipart(self.described(found, described), found, &parts);
-            }
-            Selection::Unsatisfiable => return unsatisfiable(found),
+        let decided = self.decide(&asked.method, &asked.headers, found, described);
+        let (mut response, offset, length) = match decided {
+            Decided::Answer(response) => return response,
+            Decided::Content(response, offset, length) => (response, offset, length),
         };
-        let (offset, length) = part.map_or((0, found.size), |part| (part.first, part.len()));
-        let body = match content(asked, found, offset, length).await {
-            Ok(body) => body,
+        match content(asked, found, offset, length).await {
+            Ok(body) => *response.body_mut() = body,
             Err(error) => {
                 let refusal = Refusal::Unreadable(error.kind());
                 return refuse(asked.id, refusal, file);
             }
-        };
-        let mut response = self.described(found, described);
-        *response.body_mut() = body;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        if let Some(part) = part {
-            headers.insert(CONTENT_RANGE, part.content_range(found.size));
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         response
     }
 
-    fn selection(&self, asked: &Asked, found: &Found) -> Selection {
+    /// Conditions, then the range: what is answered, as far as no content is needed.
+    fn decide(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        found: &Arc<Found>,
+        described: &Described,
+    ) -> Decided {
+        match conditional::evaluate(method, headers, found.validators()) {
+            Verdict::Proceed => {}
+            Verdict::NotModified => return Decided::Answer(not_modified(found)),
+            Verdict::PreconditionFailed => {
+                return Decided::Answer(status_response(StatusCode::PRECONDITION_FAILED));
+            }
+        }
+        let part = match self.selection(method, headers, found) {
+            Selection::Whole => None,
+            Selection::Part(part) => Some(part),
+            Selection::Parts(parts) => {
+                let described = self.described(found, described);
+                return Decided::Answer(sending::multipart(described, found, &parts));
+            }
+            Selection::Unsatisfiable => return Decided::Answer(unsatisfiable(found)),
+        };
+        let mut response = self.described(found, described);
+        let headers = response.headers_mut();
+        let (offset, length) = match part {
+            None => {
+                headers.insert(CONTENT_LENGTH, found.length.clone());
+                (0, found.size)
+            }
+            Some(part) => {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(part.len()));
+                headers.insert(CONTENT_RANGE, part.content_range(found.size));
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                (part.first, part.len())
+            }
+        };
+        Decided::Content(response, offset, length)
+    }
+
+    fn selection(&self, method: &Method, headers: &HeaderMap, found: &Found) -> Selection {
         let is_current =
-            || conditional::range_is_current(&asked.headers, found.validators(), SystemTime::now());
-        if asked.headers.contains_key(RANGE) && is_current() {
-            range::select(&asked.method, &asked.headers, found.size, self.ranges)
+            || conditional::range_is_current(headers, found.validators(), SystemTime::now());
+        if headers.contains_key(RANGE) && is_current() {
+            range::select(method, headers, found.size, self.ranges)
         } else {
             Selection::Whole
         }
@@ -269,7 +322,7 @@ impl Shared {
     fn described(&self, found: &Found, described: &Described) -> Response {
         let mut response = http::Response::new(Body::empty());
         let headers = response.headers_mut();
-        headers.reserve(6);
+        headers.reserve(8);
         headers.insert(LAST_MODIFIED, found.last_modified.clone());
         if let Some(etag) = &found.etag {
             headers.insert(ETAG, etag.value().clone());
@@ -292,17 +345,24 @@ impl Shared {
     }
 }
 
+/// What is answered with a file.
+enum Decided {
+    Answer(Response),
+    /// Without its content yet: so many bytes from an offset on.
+    Content(Response, u64, u64),
+}
+
 async fn content(asked: &Asked, found: &Found, offset: u64, length: u64) -> std::io::Result<Body> {
     if asked.method == Method::HEAD {
         return Ok(Body::empty());
     }
+    if let Some(body) = found.content_in_memory(offset, length) {
+        return Ok(body);
+    }
     match &found.content {
-        Content::Memory(whole) => {
-            // What is in memory is small, so offsets into it fit.
-            let (first, end) = (offset as usize, (offset + length) as usize);
-            Ok(Body::from(whole.slice(first..end)))
-        }
-        Content::Disk(file) => sending::body(file, offset, length).await,
+        // Always in memory.
+        Content::Memory(_) => Ok(Body::empty()),
+        Content::Disk(file) => Ok(Body::from(sending::read(file, offset, length).await?)),
     }
 }
 

@@ -64,7 +64,7 @@ impl Finder {
             }
             let found = Found::new(file, fd, &stat, &self.mime);
             match load(&found).await {
-                Ok(None) => return Ok(Target::File(Arc::new(found))),
+                Ok(None) => return Ok(Target::File(self.keep_open(file, found))),
                 Ok(Some(content)) => {
                     return Ok(Target::File(self.keep(file, found, &content)));
                 }
@@ -73,6 +73,12 @@ impl Finder {
             }
         }
         Err(Refusal::Changing)
+    }
+
+    /// A file that the cache has and the disk agrees with.
+    pub(crate) fn kept(&self, file: &Path) -> Option<Arc<Found>> {
+        let kept = self.cache.get(file)?;
+        (kept.is_of(&self.mime) && self.is_current(&kept, file)).then_some(kept)
     }
 
     /// Whether the path still leads to the cached file. Where links are checked, only opening can tell.
@@ -101,6 +107,15 @@ impl Finder {
         tokio::task::spawn_blocking(move || containment::open(&root, &file, symlinks))
             .await
             .unwrap_or(Err(Refusal::Unreadable(io::ErrorKind::Interrupted)))
+    }
+
+    /// Keeps a file open for the next request, if it is not so large that opening it counts for nothing.
+    fn keep_open(&self, file: &Path, found: Found) -> Arc<Found> {
+        let found = Arc::new(found);
+        if found.size <= cache::OPEN_BYTES_MAX && found.is_settled() {
+            self.cache.insert_open(file, &found);
+        }
+        found
     }
 
     /// Moves content into memory, and keeps it for the next request if a later change would be noticed.

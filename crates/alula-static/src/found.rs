@@ -3,6 +3,8 @@
 //! The fields are written once per opening, not once per response: a file kept by the cache costs no formatting.
 
 use crate::mime::{Described, Mime};
+use crate::sending;
+use alula_http::Body;
 use alula_http::conditional::Validators;
 use alula_http::date;
 use alula_http::etag::{EntityTag, STRONG_AFTER};
@@ -20,6 +22,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub(crate) struct Found {
     pub(crate) identity: Identity,
     pub(crate) size: u64,
+    /// The same, for a response.
+    pub(crate) length: HeaderValue,
     /// `None` with `FileETag None`.
     pub(crate) etag: Option<EntityTag>,
     pub(crate) last_modified: HeaderValue,
@@ -72,6 +76,7 @@ impl Found {
         Self {
             identity: Identity::from(stat),
             size,
+            length: HeaderValue::from(size),
             etag: EntityTag::of_facts(&mime.facts(stat.st_ino, size, modified), modified, now),
             // A file from the future was last modified now, as far as a client may know (RFC 9110 section 8.8.2.1).
             last_modified: date::format(modified.min(now)),
@@ -84,6 +89,18 @@ impl Found {
             is_settled: now
                 .duration_since(changed)
                 .is_ok_and(|age| age > STRONG_AFTER),
+        }
+    }
+
+    /// A part of the content for which no disk has to be asked: it is in memory, or it is long and the server will fetch it.
+    pub(crate) fn content_in_memory(&self, offset: u64, length: u64) -> Option<Body> {
+        match &self.content {
+            Content::Memory(whole) => {
+                // What is in memory is small, so offsets into it fit.
+                let (first, end) = (offset as usize, (offset + length) as usize);
+                Some(Body::from(whole.slice(first..end)))
+            }
+            Content::Disk(file) => sending::part(file, offset, length),
         }
     }
 

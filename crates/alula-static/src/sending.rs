@@ -3,7 +3,7 @@
 //! Every read is first tried with `RWF_NOWAIT`, which gives only what is already in memory; the rest is read by the
 //! runtime's blocking pool. A file system that does not know the flag (some network ones) is read by the pool always.
 //!
-//! [`body`] is the one place that decides how content travels: short content is read and goes out with its head; of longer
+//! [`part`] is the one place that decides how content travels: short content is read and goes out with its head; of longer
 //! content the server is told where it is. It has the kernel send it, after [`warm`] has seen to it that it is in memory, or
 //! reads it by [`part_body`].
 
@@ -30,16 +30,14 @@ const WHOLE_BYTES_MAX: u64 = 64 * 1024;
 /// reader holds a few of these.
 const CHUNK_BYTES: usize = 128 * 1024;
 
-/// The content of an open file from `offset` on, `length` bytes.
-pub(crate) async fn body(file: &Arc<OwnedFd>, offset: u64, length: u64) -> io::Result<Body> {
-    if length > WHOLE_BYTES_MAX {
-        return Ok(Body::Part(FilePart {
-            file: Arc::clone(file),
-            offset,
-            length,
-        }));
-    }
-    Ok(Body::from(read(file, offset, length).await?))
+/// Content of an open file that is long enough for the server to be told where it is; `None`: it is to be read.
+pub(crate) fn part(file: &Arc<OwnedFd>, offset: u64, length: u64) -> Option<Body> {
+    let part = || FilePart {
+        file: Arc::clone(file),
+        offset,
+        length,
+    };
+    (length > WHOLE_BYTES_MAX).then(|| Body::Part(part()))
 }
 
 /// `multipart/byteranges` (RFC 9110 section 14.6): `described` with so many parts of a file.
@@ -161,7 +159,6 @@ pub fn warm(file: &Arc<OwnedFd>, offset: u64, length: usize) -> Option<Warming> 
     let mut probe = [0];
     let is_there = (offset..end)
         .step_by(CHUNK_BYTES)
-        .chain(end.checked_sub(1))
         .all(|at| matches!(read_from_memory(file, &mut probe, at), Ok(Some(_))));
     if is_there {
         return None;
