@@ -5,6 +5,7 @@
 //! sends a file without copying.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -15,6 +16,16 @@ use std::task::{Context, Poll};
 
 /// Why content ended before its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why streamed content of a request broke off, as a [`BodyError`].
+#[derive(Debug, thiserror::Error)]
+#[error("{fact}")]
+pub struct ContentFailure {
+    /// What the client is to be answered.
+    pub status: StatusCode,
+    /// What happened.
+    pub fact: String,
+}
 
 /// Content that arrives or is made piece by piece.
 pub type BodyStream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>;

@@ -23,6 +23,9 @@ pub enum BodyMode {
     /// The whole content is received first, in memory up to a bound and then in a temporary file,
     /// so that a slow client never holds the handler.
     Spooled,
+    /// As a [`crate::Body::Stream`], while it arrives: the client is read as fast as the handler polls. What breaks it off is a
+    /// [`crate::ContentFailure`].
+    Streamed,
 }
 
 /// Where a request leads once the file system was looked at.

@@ -14,8 +14,9 @@ mod handler;
 pub mod path;
 pub mod range;
 mod request;
+mod upgrade;
 
-pub use body::{Body, BodyError, BodyStream, FilePart};
+pub use body::{Body, BodyError, BodyStream, ContentFailure, FilePart};
 pub use caching::{Caching, FOR_EVER, REVALIDATED};
 pub use handler::{
     Answer, Begun, BodyMode, Handler, Lead, Leading, Listing, ListingPage, StatusHandler,
@@ -23,3 +24,4 @@ pub use handler::{
 pub use request::{
     Glimpse, Onward, OwnPage, Peer, Reason, Request, Response, Scheme, TlsSession, status_response,
 };
+pub use upgrade::{Afterwards, Duplex, Takeover, Upgraded};

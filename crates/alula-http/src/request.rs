@@ -109,7 +109,8 @@ pub struct Request {
     /// The header fields. `Host` is the authority the client asked for, an absolute-form target's included
     /// (RFC 9112 section 3.2.2).
     pub headers: HeaderMap,
-    /// The file the path was translated to (httpd's `r->filename`), for handlers that serve files.
+    /// The file the path was translated to (httpd's `r->filename`), for handlers that serve files; `proxy:` and a URL for those that
+    /// pass requests on.
     pub file: Option<PathBuf>,
     /// The length of the leading part of [`Request::path`] that is the script's name (`SCRIPT_NAME`).
     /// `path[script_name_len..]` is `PATH_INFO`.

@@ -67,6 +67,7 @@ pub(crate) fn route(
             certificates: settings.tls_options.certificates == Some(true),
         },
         default_charset: default_charset(settings),
+        proxy: (!settings.proxy.is_default()).then(|| Arc::new(settings.proxy.clone())),
         log_level: settings.log_level.clone(),
         environment: environment.into(),
         // The table makes it, and numbers it.

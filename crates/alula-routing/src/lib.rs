@@ -16,6 +16,7 @@ mod expression;
 mod headers;
 mod htaccess;
 mod mapping;
+mod passing;
 mod redirect;
 mod rewrite;
 mod route;
@@ -35,8 +36,8 @@ pub use redirect::{Redirected, Redirects};
 pub use rewrite::Changes;
 pub use rewrite::section::ROUNDS_MAX;
 pub use route::{
-    Access, Action, Basic, Dynamic, FilesRoute, Found, Program, PythonDefinition, PythonRoute,
-    Route, RouteId, TlsVariables, Verdict, VirtualHostId, WsgiRoute,
+    Access, Action, Basic, Dynamic, FilesRoute, Found, Program, ProxyRoute, PythonDefinition,
+    PythonRoute, Route, RouteId, TlsVariables, Verdict, VirtualHostId, WsgiRoute,
 };
 pub use site_files::{Mount, SiteFiles};
 pub use table::{Asking, FixUp, RouteTable};

@@ -6,8 +6,8 @@ use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use crate::rewrite::Changes;
 use alula_config::site::{
-    self, Asker, CompressionSettings, DirectoryOptions, ErrorDocument, Expires, FileSettings,
-    HandlerName, LogLevelChange, OrderRules, Outcome, Rewriting, Satisfy, SendFileSettings,
+    self, Asker, BackEnd, CompressionSettings, DirectoryOptions, ErrorDocument, Expires, FileSettings,
+    HandlerName, LogLevelChange, OrderRules, Outcome, ProxySettings, ProxyVia, Rewriting, Satisfy, SendFileSettings,
     SetEnvIf,
 };
 use alula_http::Caching;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Names a virtual host: 0 is the main server, `n` is `site.virtual_hosts[n - 1]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +32,8 @@ pub struct RouteId(pub usize);
 pub struct Found {
     /// The route.
     pub route: Arc<Route>,
-    /// The file the path was translated to; `None` when Python answers by `<Location>` alone.
+    /// The file the path was translated to; `proxy:` and the URL of a back end, where there is one; `None` when Python answers by
+    /// `<Location>` alone.
     pub file: Option<PathBuf>,
     /// `Redirect`: the answer, for whoever [`Route::access`] lets pass.
     pub redirect: Option<Box<Redirected>>,
@@ -101,6 +103,8 @@ pub struct Route {
     pub default_charset: Option<String>,
     /// `LogLevel` in the sections.
     pub log_level: Option<LogLevelChange>,
+    /// What is said about requests that are passed on, where something is.
+    pub proxy: Option<Arc<ProxySettings>>,
     /// Who answers when a mod_python handler declines: whoever would without it.
     pub when_declined: Option<Arc<Route>>,
     /// `PythonStatic On`: the same route, for what may be a file of the project that only Python can find.
@@ -129,8 +133,29 @@ pub enum Action {
     Wsgi(WsgiRoute),
     /// The server, about itself.
     ServerStatus,
+    /// The back end that [`Found::file`] names.
+    Proxy(ProxyRoute),
     /// Nobody: this status.
     Status(StatusCode),
+}
+
+/// How requests are passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyRoute {
+    /// The back ends that may be meant, each with the start of its URLs.
+    pub back_ends: Arc<[BackEnd]>,
+    /// `nocanon`: the start of the path that is replaced, and what replaces it.
+    pub raw: Option<(String, String)>,
+    /// `noquery`.
+    pub without_query: bool,
+    /// `ProxyVia`.
+    pub via: ProxyVia,
+    /// `ServerName`.
+    pub server_name: String,
+    /// `ProxyTimeout`, else `Timeout`.
+    pub timeout: Duration,
+    /// The same for connections that were upgraded; `None` = for ever.
+    pub tunnel_timeout: Option<Duration>,
 }
 
 /// What there is to know of a route to run its Python: all that a worker behind fronts is told of it.
@@ -165,7 +190,7 @@ impl PythonDefinition {
         let program = match &route.action {
             Action::Python(python) => Program::Handler(python.clone()),
             Action::Wsgi(wsgi) => Program::Script(wsgi.clone()),
-            Action::Files(_) | Action::ServerStatus | Action::Status(_) => return None,
+            Action::Files(_) | Action::Proxy(_) | Action::ServerStatus | Action::Status(_) => return None,
         };
         Some(Self {
             virtual_host: route.virtual_host.0,
@@ -316,6 +341,7 @@ impl Route {
             Action::Python(_) => "python-program",
             Action::Wsgi(_) => "wsgi-script",
             Action::ServerStatus => "server-status",
+            Action::Proxy(_) => "proxy-server",
             Action::Status(_) => "",
         }
     }

@@ -11,7 +11,7 @@
 
 use crate::section_index::PathIndex;
 use alula_config::expression::Condition;
-use alula_config::site::{DirectorySettings, Origin, Section, SectionPattern};
+use alula_config::site::{DirectorySettings, Origin, ProxyPass, Section, SectionPattern};
 use alula_config::{Pattern, glob};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub(crate) struct Compiled {
 
 #[derive(Debug)]
 enum Matcher {
+    /// The start of a URL.
+    Start(Box<[u8]>),
     /// A path and everything below it.
     Below(Box<[u8]>),
     /// Shell wildcards for a directory with so many components, and everything below it.
@@ -63,6 +65,8 @@ pub(crate) struct Sections {
     /// Of `directories` and `locations`, where there are many.
     directory_index: Option<PathIndex>,
     location_index: Option<PathIndex>,
+    /// `<Proxy>`.
+    proxies: Vec<usize>,
     /// `<If>` outside others.
     conditions: Vec<usize>,
     /// Whether there are any, inside others as well.
@@ -78,6 +82,7 @@ impl Sections {
             match &section.pattern {
                 pattern if pattern.is_directory() => compiled.directories.push(index),
                 pattern if pattern.is_location() => compiled.locations.push(index),
+                pattern if pattern.is_proxy() => compiled.proxies.push(index),
                 SectionPattern::If { .. } => compiled.conditions.push(index),
                 _ => compiled.files.push(index),
             }
@@ -149,6 +154,20 @@ impl Sections {
             path,
             &mut hit,
         );
+    }
+
+    /// Calls `hit` for each `<Proxy>` that fits the URL of a back end.
+    pub(crate) fn proxies(&self, url: &[u8], mut hit: impl FnMut(usize)) {
+        self.fitting(&self.proxies, None, url, &mut hit);
+    }
+
+    /// The `ProxyPass` of each `<Location>` that has one, by the numbers of the sections.
+    pub(crate) fn passes(&self) -> impl Iterator<Item = (u32, &ProxyPass)> {
+        let numbered = self.all.iter().enumerate();
+        numbered.filter_map(|(index, section)| {
+            let pass = section.settings.proxy.pass.as_ref()?;
+            Some((u32::try_from(index).ok()?, pass))
+        })
     }
 
     /// Calls `hit` for each section of a list that fits a path.
@@ -233,7 +252,8 @@ impl Matcher {
                 Self::BelowGlob(bytes(path), components(path.as_bytes()))
             }
             SectionPattern::Files(name) => Self::Equal(bytes(name)),
-            SectionPattern::FilesGlob(name) => Self::Glob {
+            SectionPattern::Proxy(url) => Self::Start(bytes(url)),
+            SectionPattern::FilesGlob(name) | SectionPattern::ProxyGlob(name) => Self::Glob {
                 pattern: bytes(name),
                 path: false,
             },
@@ -247,7 +267,8 @@ impl Matcher {
             },
             SectionPattern::DirectoryMatch(regex)
             | SectionPattern::FilesMatch(regex)
-            | SectionPattern::LocationMatch(regex) => {
+            | SectionPattern::LocationMatch(regex)
+            | SectionPattern::ProxyMatch(regex) => {
                 Pattern::new(regex).map_or(Self::Never, |regex| Self::Regex(Box::new(regex)))
             }
         }
@@ -259,7 +280,11 @@ impl Matcher {
             Self::Below(path) => (false, components(path)),
             Self::BelowGlob(_, depth) => (false, *depth),
             Self::Regex(regex) => (true, regex.as_str().matches('/').count()),
-            Self::Glob { .. } | Self::Equal(_) | Self::If { .. } | Self::Never => (true, 0),
+            Self::Start(_)
+            | Self::Glob { .. }
+            | Self::Equal(_)
+            | Self::If { .. }
+            | Self::Never => (true, 0),
         }
     }
 
@@ -273,6 +298,7 @@ impl Matcher {
 
     fn fits(&self, text: &[u8]) -> bool {
         match self {
+            Self::Start(start) => text.starts_with(start),
             Self::Below(path) => is_below(path, text),
             Self::BelowGlob(pattern, depth) => {
                 first_components(text, *depth).is_some_and(|start| glob::fits(pattern, start, true))

@@ -1,6 +1,7 @@
 //! The table a request is looked up in.
 //!
-//! 0. `Redirect`s outside sections: they come before access control.
+//! 0. `ProxyPass`: what is passed on has the sections `<Proxy>` and `<Location>`, and no file.
+//!    `Redirect`s outside sections: they come before access control.
 //! 1. `<Location>`s that fit the path. If they make Python answer, that is all: files are never looked at (mod_python skips
 //!    map-to-storage there).
 //! 2. The path is mapped to a file or script.
@@ -17,6 +18,7 @@ use crate::cache::{Cache, Entry, Key};
 use crate::compose;
 use crate::htaccess::{Chain, Chains, Htaccess};
 use crate::mapping::{Mapped, Mappings, prefix_length};
+use crate::passing::{Passed, Passing};
 use crate::redirect::{Redirected, Redirects};
 use crate::rewrite::Changes;
 use crate::rewrite::map::Maps;
@@ -86,6 +88,12 @@ pub enum FixUp {
 /// Marks where a key's mapping and file sections begin; no section has so high a number.
 const FILES: usize = u32::MAX as usize;
 
+/// Marks where the `<Proxy>` sections of what is passed on begin.
+const PROXY: usize = u32::MAX as usize - 3;
+
+/// Marks a route that a rule of a section made another of.
+const RULED: usize = u32::MAX as usize - 4;
+
 /// Marks where the `.htaccess` files begin.
 const HTACCESS: usize = u32::MAX as usize - 2;
 
@@ -112,6 +120,9 @@ struct Server {
     sections: Arc<Sections>,
     redirects: Redirects,
     mappings: Mappings,
+    passing: Passing,
+    /// Whether any path is passed on.
+    passes_on: bool,
 }
 
 /// What virtual hosts have from the main server, once for all of them.
@@ -180,7 +191,8 @@ impl RouteTable {
 
     /// The directories to ask for `.htaccess` files on the way to a file; `None` if none is open to them.
     pub fn htaccess(&self, host: VirtualHostId, file: &Path) -> Option<Arc<Chain>> {
-        if !self.allow_overrides {
+        // A request that is passed on has no file.
+        if !self.allow_overrides || !file.is_absolute() {
             return None;
         }
         let server = self.servers.get(host.0)?;
@@ -258,7 +270,7 @@ impl RouteTable {
                 Translated::Same => {}
                 // What a rule joins shall be a path: `/app.wsgi/$1` with a `$1` that starts with a slash.
                 Translated::Path(path) => new_path = Some(merge_slashes(&path).into_owned()),
-                Translated::File(path) => file = Some(path),
+                Translated::File(path) | Translated::Proxy(path) => file = Some(path),
                 Translated::Answer(redirected) => {
                     dynamic.query = new_query.map(|query| query.map(Bytes::from));
                     let mut key = Key::new();
@@ -348,6 +360,12 @@ impl RouteTable {
         );
         let result = match done {
             FixedUp::Same => FixUp::Same,
+            FixedUp::Proxy(file, query) => {
+                dynamic.query = Some(query.map(Bytes::from));
+                found.file = Some(path_buf(file));
+                found.route = self.passed_by_rule(host, &found.route);
+                FixUp::Same
+            }
             FixedUp::Answer(redirected) => FixUp::Answer(Box::new(redirected)),
             FixedUp::Again(..) if dynamic.rounds >= ROUNDS_MAX => {
                 FixUp::Answer(Box::new(Redirected {
@@ -440,6 +458,14 @@ impl RouteTable {
         let mut key = Key::new();
         key.push(host.0);
         server.sections.locations(merged, |index| key.push(index));
+        let passed = match &file {
+            None if !server.passes_on => None,
+            None => server.passing.find(&key.as_slice()[1..], merged),
+            Some(file) => Passing::by_rule(file),
+        };
+        if let Some(passed) = passed {
+            return self.passed(host, key, passed, (path, merged), judge);
+        }
         if file.is_none()
             && let Some(redirect) = server.redirects.find(merged)
         {
@@ -608,7 +634,7 @@ impl RouteTable {
                     script_name_len(&route, path)
                 }
                 Action::Python(_) | Action::Wsgi(_) => path_len.min(path.len()),
-                Action::Files(_) | Action::ServerStatus | Action::Status(_) => 0,
+                Action::Files(_) | Action::Proxy(_) | Action::ServerStatus | Action::Status(_) => 0,
             },
             route,
             file: Some(file),
@@ -643,6 +669,59 @@ impl RouteTable {
     /// foresaw is made when first asked for.
     pub fn routes(&self) -> Vec<Arc<Route>> {
         self.cache.routes()
+    }
+
+    /// What a request that is passed on leads to; `path` is the one asked for, and the same with its slashes merged.
+    fn passed(
+        &self,
+        host: VirtualHostId,
+        mut key: Key,
+        passed: Passed,
+        path: (&[u8], &[u8]),
+        judge: &dyn Fn(&Condition, Option<&[u8]>) -> bool,
+    ) -> Found {
+        let server = self.server(host);
+        let locations = key.as_slice().len();
+        key.push(PROXY);
+        key.push(passed.number);
+        let url = &passed.file[crate::passing::PREFIX.len()..];
+        server.sections.proxies(url, |index| key.push(index));
+        let proxies = key.as_slice().len();
+        let in_order = |key: &[u32]| [&key[locations + 2..proxies], &key[1..locations]].concat();
+        if server.sections.has_conditions() {
+            let fitting = in_order(key.as_slice());
+            let holds = |condition: &Condition| judge(condition, Some(&passed.file));
+            key.push(CONDITIONS);
+            server
+                .sections
+                .conditions(&fitting, &holds, |index| key.push(index));
+        }
+        let conditions: Box<[u32]> = key.as_slice().get(proxies + 1..).unwrap_or_default().into();
+        let route = self.kept(&key, |key| {
+            let settings = server.overlaid(&[&in_order(key)[..], &conditions].concat());
+            Route {
+                action: Action::Proxy(server.passing.route(&passed)),
+                ..server.route(host, &settings, Mapped::Nowhere)
+            }
+        });
+        let (path, merged) = path;
+        let mut found = found(route, Some(path_buf(passed.file)), path, merged);
+        found.conditions = conditions;
+        found
+    }
+
+    /// The route of a request that a rule of a section passes on: with the same settings.
+    fn passed_by_rule(&self, host: VirtualHostId, route: &Arc<Route>) -> Arc<Route> {
+        let mut key = Key::new();
+        key.push(host.0);
+        key.push(RULED);
+        key.push(route.id.0);
+        self.kept(&key, |_| Route {
+            action: Action::Proxy(self.server(host).passing.route_by_rule()),
+            rewriting: None,
+            when_declined: None,
+            ..Route::clone(route)
+        })
     }
 
     /// What a redirect outside sections leads to: a status that everyone may see.
@@ -759,7 +838,10 @@ impl Server {
             _ => main.sections.clone(),
         };
         let allows_overrides = sections.allow_overrides();
+        let passing = Passing::new(server, &sections);
         Self {
+            passes_on: passing.is_active(),
+            passing,
             identity: Identity::new(server),
             settings,
             sections,
@@ -954,7 +1036,7 @@ fn script_name_len(route: &Route, path: &[u8]) -> usize {
     let prefix = match &route.action {
         Action::Python(python) => python.django_root.as_deref(),
         Action::Wsgi(wsgi) => Some(wsgi.script_name.as_str()),
-        Action::Files(_) | Action::ServerStatus | Action::Status(_) => None,
+        Action::Files(_) | Action::Proxy(_) | Action::ServerStatus | Action::Status(_) => None,
     };
     prefix
         .and_then(|prefix| prefix_length(path, prefix.as_bytes()))

@@ -36,6 +36,10 @@ fn describe(table: &RouteTable, host: VirtualHostId, path: &str) -> String {
         Action::Python(python) => format!("python {}", python.handlers[0].module),
         Action::Wsgi(wsgi) => format!("wsgi {}", wsgi.callable),
         Action::ServerStatus => "server-status".to_owned(),
+        Action::Proxy(_) => {
+            let file = found.file.as_ref().map(|file| file.display().to_string());
+            file.unwrap_or_default()
+        }
         Action::Status(status) => status.as_str().to_owned(),
     };
     if let Some(file) = &found.file {

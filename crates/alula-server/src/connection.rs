@@ -8,7 +8,7 @@ use crate::file_sending::FileOnWire;
 use crate::server::Observer;
 use crate::strict::{HeadLimits, Overlong, RawHead};
 use crate::tls::Agreed;
-use alula_http::Peer;
+use alula_http::{Afterwards, Peer};
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::Deref;
 use std::sync::atomic::{
@@ -92,12 +92,24 @@ pub(crate) struct State {
     /// Whether the response under way is the connection's last.
     last: AtomicBool,
     waker: Mutex<Option<Waker>>,
+    /// Whether content of the request under way is still to come: a response that does not wait for it is the last.
+    content_open: AtomicBool,
+    /// What is done once it is no longer HTTP.
+    afterwards: Mutex<Option<Then>>,
     /// Where it stands in the server's list.
     place: AtomicUsize,
     /// For which hosts its TLS handshake was.
     agreed: OnceLock<Agreed>,
     /// What HTTP/2 needs; `None` otherwise.
     http2: OnceLock<Http2>,
+}
+
+struct Then(Afterwards);
+
+impl std::fmt::Debug for Then {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// An HTTP/2 connection, or one of its streams.
@@ -173,6 +185,8 @@ impl State {
             ticket: AtomicU32::new(0),
             last: AtomicBool::new(false),
             waker: Mutex::new(None),
+            content_open: AtomicBool::new(false),
+            afterwards: Mutex::new(None),
             place: AtomicUsize::new(0),
             agreed: OnceLock::new(),
             http2: OnceLock::new(),
@@ -366,6 +380,28 @@ impl State {
     /// The response under way ends the connection.
     pub(crate) fn make_last(&self) {
         self.last.store(true, Relaxed);
+    }
+
+    /// Content is handed on while it arrives.
+    pub(crate) fn open_content(&self) {
+        self.content_open.store(true, Relaxed);
+    }
+
+    /// All of it has come.
+    pub(crate) fn close_content(&self) {
+        self.content_open.store(false, Relaxed);
+    }
+
+    pub(crate) fn has_open_content(&self) -> bool {
+        self.content_open.load(Relaxed)
+    }
+
+    pub(crate) fn set_afterwards(&self, afterwards: Afterwards) {
+        *self.afterwards.lock() = Some(Then(afterwards));
+    }
+
+    pub(crate) fn take_afterwards(&self) -> Option<Afterwards> {
+        self.afterwards.lock().take().map(|Then(afterwards)| afterwards)
     }
 
     pub(crate) fn is_last(&self) -> bool {

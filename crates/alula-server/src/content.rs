@@ -1,11 +1,18 @@
-//! Receives a request's content before a handler sees it: memory first, then a temporary file.
+//! Receives a request's content before a handler sees it: memory first, then a temporary file. For a handler that wants it while
+//! it arrives, content comes piece by piece instead.
 
 use crate::connection::{Connection, Phase};
-use alula_http::Body;
+use alula_http::{Body, BodyError, ContentFailure};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use std::future::Future;
 use std::io::{Seek, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::{Instant, Sleep};
 
 /// Content up to this size stays in memory, in bytes.
 const CONTENT_MEMORY_BYTES_MAX: usize = 512 * 1024;
@@ -125,5 +132,131 @@ impl Received {
             return Ok(Body::from(self.first));
         }
         Ok(Body::from(self.memory.freeze()))
+    }
+}
+
+/// Content that is handed on while it arrives. `length` is what the head announced; `bytes_max` of 0 means no limit.
+pub(crate) fn stream(
+    incoming: Incoming,
+    length: Option<u64>,
+    bytes_max: u64,
+    connection: &Arc<Connection>,
+) -> Body {
+    if length == Some(0) {
+        return Body::Empty;
+    }
+    connection.open_content();
+    Body::stream(Streamed {
+        incoming,
+        length,
+        received: 0,
+        bytes_max,
+        connection: connection.clone(),
+        ended: false,
+        patience: None,
+    })
+}
+
+struct Streamed {
+    incoming: Incoming,
+    length: Option<u64>,
+    received: u64,
+    bytes_max: u64,
+    connection: Arc<Connection>,
+    ended: bool,
+    /// How long the client of an HTTP/2 stream may go on being silent.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Streamed {
+    fn fail(&mut self, error: &ContentError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.ended = true;
+        Poll::Ready(Some(Err(Box::new(ContentFailure {
+            status: error.status(),
+            fact: error.to_string(),
+        }))))
+    }
+
+    fn complete(&mut self) {
+        self.ended = true;
+        self.connection.raw_head.lock().content_complete();
+        self.connection.close_content();
+    }
+
+    /// Nothing has come; whether the client has been silent for too long.
+    fn waits(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.connection.phase() == Phase::Answering {
+            // From here on the sweep looks at how long the client is silent.
+            self.connection.enter(Phase::Content);
+        }
+        let Some(patience) = self.connection.stream_patience() else {
+            return false;
+        };
+        let sleep = self
+            .patience
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
+        sleep.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        loop {
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            let polled = Pin::new(&mut this.incoming).poll_frame(cx);
+            if polled.is_ready() {
+                this.patience = None;
+                if this.connection.phase() == Phase::Content {
+                    this.connection.enter(Phase::Answering);
+                }
+            }
+            match polled {
+                Poll::Pending if this.waits(cx) => return this.fail(&ContentError::TooSlow),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => this.complete(),
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers are dropped, as above.
+                    let Ok(piece) = frame.into_data() else {
+                        continue;
+                    };
+                    this.received += piece.len() as u64;
+                    if this.bytes_max > 0 && this.received > this.bytes_max {
+                        return this.fail(&ContentError::TooLong(this.bytes_max));
+                    }
+                    if this.length == Some(this.received) {
+                        this.complete();
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let slow = this.connection.order() == crate::connection::Order::ContentTimeout;
+                    let error = match slow {
+                        true => ContentError::TooSlow,
+                        false => ContentError::Broken(error),
+                    };
+                    return this.fail(&error);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.length {
+            Some(length) => SizeHint::with_exact(length.saturating_sub(self.received)),
+            None => SizeHint::default(),
+        }
     }
 }

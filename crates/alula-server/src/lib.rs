@@ -31,6 +31,7 @@ mod socket;
 mod strict;
 mod targets;
 mod tls;
+mod upgrade;
 
 pub use access_log::fix_time_zone;
 pub use file_sending::Warm;

@@ -21,6 +21,7 @@ use crate::server::Observer;
 use crate::strict::{self, Framing};
 use crate::targets::Targets;
 use crate::tls::{Misdirected, Tls};
+use crate::upgrade;
 use alula_http::path::{self, PathError, Target};
 use alula_http::{
     Answer, Body, BodyMode, FilePart, Glimpse, Handler, Leading, Listing, Onward, OwnPage, Request,
@@ -325,7 +326,7 @@ impl Pipeline {
         id: u64,
         kept: &mut Option<Box<Kept>>,
     ) -> Answered {
-        let (head, incoming) = request.into_parts();
+        let (mut head, incoming) = request.into_parts();
         let refuse = |status: StatusCode, close: bool, found: Option<Found>| {
             if close {
                 connection.make_last();
@@ -555,6 +556,13 @@ impl Pipeline {
                 connection.make_last();
                 Body::Empty
             }
+            _ if handler.body_mode() == BodyMode::Streamed => {
+                let length = match framing {
+                    Framing::Length(length) => Some(length),
+                    Framing::None | Framing::Chunked => None,
+                };
+                content::stream(incoming, length, route.body_bytes_max, connection)
+            }
             _ => match content::receive(incoming, route.body_bytes_max, connection).await {
                 Ok(body) => {
                     connection.enter(Phase::Answering);
@@ -634,6 +642,12 @@ impl Pipeline {
             Some(response) => response,
             None => handler.handle(request).await,
         };
+        if connection.has_open_content() {
+            connection.make_last();
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            upgrade::prepare(&mut response, &mut head.extensions, connection);
+        }
         if let Some((declined, request)) = onward
             && response.extensions().get::<Onward>().is_some()
         {
@@ -711,7 +725,8 @@ impl Pipeline {
         head.headers
             .entry(header::SERVER)
             .or_insert(HeaderValue::from_static("Alula"));
-        if !keep_alive && version != Version::HTTP_2 {
+        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if !keep_alive && version != Version::HTTP_2 && !switches {
             head.headers
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

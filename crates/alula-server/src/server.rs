@@ -10,6 +10,7 @@ use crate::pipeline::{Assembly, HostSettings, Pipeline};
 use crate::socket::{Socket, Wire};
 use crate::strict::HeadLimits;
 use crate::tls::{Tls, TlsMaterial};
+use crate::upgrade;
 use alula_http::{Glimpse, Peer, Scheme};
 use alula_routing::site::{self, Protocol};
 use alula_routing::{RouteTable, SiteFiles, VirtualHostId};
@@ -280,12 +281,15 @@ impl Inner {
         let socket = Socket::new(wire, connection.clone());
         let service =
             service_fn(|request| self.pipeline.clone().respond(request, connection.clone()));
-        if let Err(error) = self
+        let served = self
             .engine
             .serve_connection(TokioIo::new(socket), service)
-            .await
-        {
-            tracing::debug!(target: "core", client = %connection.peer.remote, "connection ended: {error}");
+            .with_upgrades();
+        match served.await {
+            Ok(()) => upgrade::go_on(&connection).await,
+            Err(error) => {
+                tracing::debug!(target: "core", client = %connection.peer.remote, "connection ended: {error}");
+            }
         }
     }
 

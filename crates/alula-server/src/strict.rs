@@ -116,6 +116,12 @@ impl RawHead {
         verdict
     }
 
+    /// What comes is no HTTP any more.
+    pub(crate) fn stop(&mut self) {
+        self.in_chunks = true;
+        self.bytes = Vec::new();
+    }
+
     /// The request's content has been received completely.
     pub(crate) fn content_complete(&mut self) {
         if self.in_chunks {

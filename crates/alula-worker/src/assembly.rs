@@ -5,8 +5,11 @@ use alula_config::site::{LogLevel, LogLevelChange, LogTarget, VirtualHost};
 use alula_http::{Body, FilePart, Handler};
 use alula_process::StatusPage;
 use alula_process::error_log::ErrorLogs;
+use alula_proxy::{BackEnds, ProxyHandlerSettings};
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
-use alula_routing::{Action, FilesRoute, Program, PythonDefinition, PythonRoute, Route};
+use alula_routing::{
+    Action, FilesRoute, Program, ProxyRoute, PythonDefinition, PythonRoute, Route,
+};
 use alula_server::{Assembly, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use std::path::Path;
@@ -195,6 +198,7 @@ pub(crate) struct WorkerAssembly {
     python: PythonAssembly,
     cache: FileCache,
     status: StatusPage,
+    back_ends: BackEnds,
 }
 
 impl WorkerAssembly {
@@ -203,6 +207,7 @@ impl WorkerAssembly {
             python,
             status,
             cache: FileCache::default(),
+            back_ends: BackEnds::default(),
         }
     }
 }
@@ -212,6 +217,9 @@ impl Assembly for WorkerAssembly {
         let handler = match &route.action {
             Action::Files(files) => {
                 return Arc::new(Files::new(files_settings(files, &self.cache)));
+            }
+            Action::Proxy(proxy) => {
+                return Arc::new(self.back_ends.handler(proxy_settings(proxy, route)));
             }
             Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
             Action::ServerStatus => return Arc::new(self.status.clone()),
@@ -261,5 +269,23 @@ fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
         default_charset: files.default_charset.clone(),
         caching: files.caching.clone(),
         cache: cache.clone(),
+    }
+}
+
+/// How requests of a route are passed on.
+fn proxy_settings(proxy: &ProxyRoute, route: &Route) -> ProxyHandlerSettings {
+    ProxyHandlerSettings {
+        back_ends: proxy.back_ends.clone(),
+        raw: proxy.raw.clone(),
+        without_query: proxy.without_query,
+        via: proxy.via,
+        server_name: proxy.server_name.clone(),
+        timeout: proxy.timeout,
+        tunnel_timeout: proxy.tunnel_timeout,
+        rules: route.proxy.clone(),
+        one_request_each: route
+            .environment
+            .iter()
+            .any(|(name, _)| name == "proxy-nokeepalive"),
     }
 }

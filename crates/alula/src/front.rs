@@ -12,7 +12,8 @@ use alula_process::hand_over::{Doors, TlsWanted};
 use alula_process::{
     Control, Heard, Order, Orders, SiteFilesText, Slot, StatusPage, Tally, Turns, WorkerSeat, front,
 };
-use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
+use alula_proxy::{BackEnds, ProxyHandlerSettings};
+use alula_routing::{Action, FilesRoute, ProxyRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use anyhow::{Result, anyhow};
@@ -129,6 +130,7 @@ impl Front {
 /// Files and statuses here; Python behind the doors.
 struct FrontAssembly {
     cache: FileCache,
+    back_ends: BackEnds,
     doors: Arc<Doors>,
     /// The interpreters' names, by their places.
     interpreters: Vec<String>,
@@ -141,6 +143,7 @@ impl FrontAssembly {
         let names = site.interpreters.iter().map(|python| python.name.clone());
         Self {
             cache: FileCache::default(),
+            back_ends: BackEnds::default(),
             doors,
             interpreters: names.collect(),
             logs,
@@ -173,6 +176,9 @@ impl Assembly for FrontAssembly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
         match &route.action {
             Action::Files(files) => Arc::new(Files::new(self.settings(files))),
+            Action::Proxy(proxy) => {
+                Arc::new(self.back_ends.handler(proxy_settings(proxy, route)))
+            }
             Action::Status(status) => Arc::new(StatusHandler(*status)),
             Action::ServerStatus => Arc::new(self.status.clone()),
             Action::Python(_) | Action::Wsgi(_) => self.python(route).unwrap_or_else(|| {
@@ -218,6 +224,24 @@ impl FrontAssembly {
             caching: files.caching.clone(),
             cache: self.cache.clone(),
         }
+    }
+}
+
+/// How requests of a route are passed on.
+fn proxy_settings(proxy: &ProxyRoute, route: &Route) -> ProxyHandlerSettings {
+    ProxyHandlerSettings {
+        back_ends: proxy.back_ends.clone(),
+        raw: proxy.raw.clone(),
+        without_query: proxy.without_query,
+        via: proxy.via,
+        server_name: proxy.server_name.clone(),
+        timeout: proxy.timeout,
+        tunnel_timeout: proxy.tunnel_timeout,
+        rules: route.proxy.clone(),
+        one_request_each: route
+            .environment
+            .iter()
+            .any(|(name, _)| name == "proxy-nokeepalive"),
     }
 }
 

@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use std::path::Path;
 
 /// The Alula crates each crate may name, in dependencies of any kind.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("alula-config", &[]),
     ("alula-http", &[]),
     ("alula-routing", &["alula-config", "alula-http"]),
     ("alula-static", &["alula-config", "alula-http"]),
+    ("alula-proxy", &["alula-config", "alula-http"]),
     ("alula-server", &["alula-http", "alula-routing"]),
     ("alula-python", &["alula-http"]),
     ("alula-process", &["alula-http", "alula-config"]),
@@ -24,6 +25,7 @@ const EVERYTHING: &[&str] = &[
     "alula-config",
     "alula-http",
     "alula-process",
+    "alula-proxy",
     "alula-python",
     "alula-routing",
     "alula-server",
@@ -128,6 +130,9 @@ mod tests {
         check("alula-routing", "alula-config", 0);
         check("alula-config", "alula-routing", 1);
         check("alula-server", "alula-python", 1);
+        check("alula-server", "alula-proxy", 1);
+        check("alula-proxy", "alula-http", 0);
+        check("alula-proxy", "alula-routing", 1);
         check("alula-worker", "alula-python", 0);
         check("alula-worker", "alula", 1);
         check("alula-server", "pyo3", 1);

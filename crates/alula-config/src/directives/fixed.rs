@@ -23,13 +23,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     fixed("CookieTracking", "Off", Contexts::EVERYWHERE, "Clients are not followed by a cookie."),
     fixed("DumpIOInput", "Off", Contexts::SERVER, "What clients send is not logged."),
     fixed("DumpIOOutput", "Off", Contexts::SERVER, "What is sent to clients is not logged."),
-    fixed("ProxyRequests", "Off", Contexts::SERVERS, "The server is no forward proxy."),
     fixed("WSGIMapHEADToGET", "Auto", Contexts::EVERYWHERE, "Applications see `HEAD` as what it is."),
     fixed("WSGIErrorOverride", "Off", Contexts::EVERYWHERE, "An application's own error page is sent."),
     fixed("WSGIChunkedRequest", "On", Contexts::EVERYWHERE, "Requests may be chunked."),
 ];
 
-const fn fixed(
+pub(super) const fn fixed(
     name: &'static str,
     value: &'static str,
     contexts: Contexts,

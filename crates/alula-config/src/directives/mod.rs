@@ -32,6 +32,8 @@ mod nearest;
 mod network;
 mod output;
 mod process_group;
+mod proxy;
+mod proxy_url;
 mod python;
 mod reading;
 mod redirect;
@@ -88,6 +90,8 @@ pub(crate) enum SectionKind {
     FilesMatch,
     Location,
     LocationMatch,
+    Proxy,
+    ProxyMatch,
     If,
     ElseIf,
     Else,
@@ -184,11 +188,13 @@ impl Contexts {
     pub(crate) const DIRECTORY: Self = Self(4);
     pub(crate) const FILES: Self = Self(8);
     pub(crate) const LOCATION: Self = Self(16);
+    /// `<Proxy>`.
+    pub(crate) const PROXY: Self = Self(32);
     /// Outside every section that depends on the request.
     pub(crate) const SERVERS: Self = Self(1 | 2);
-    /// `<Directory>`, `<Files>`, `<Location>`.
-    pub(crate) const SECTIONS: Self = Self(4 | 8 | 16);
-    pub(crate) const EVERYWHERE: Self = Self(31);
+    /// `<Directory>`, `<Files>`, `<Location>`, `<Proxy>`.
+    pub(crate) const SECTIONS: Self = Self(4 | 8 | 16 | 32);
+    pub(crate) const EVERYWHERE: Self = Self(63);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -238,6 +244,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         env::ENTRIES,
         setenvif::ENTRIES,
         rewrite::ENTRIES,
+        proxy::ENTRIES,
         headers::ENTRIES,
         expires::ENTRIES,
         log::ENTRIES,

@@ -53,6 +53,7 @@ impl<'a> Scope<'_, 'a> {
             None => Contexts::VIRTUAL_HOST,
             Some(pattern) if pattern.is_directory() => Contexts::DIRECTORY,
             Some(pattern) if pattern.is_location() => Contexts::LOCATION,
+            Some(pattern) if pattern.is_proxy() => Contexts::PROXY,
             Some(_) => Contexts::FILES,
         }
     }

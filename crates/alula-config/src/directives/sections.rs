@@ -3,7 +3,7 @@
 //! `~` as first argument of `<Directory>`, `<Files>` and `<Location>` turns the second into a regular expression.
 
 use super::expressions::condition;
-use super::{Args, Contexts, Problem, Scope, SectionEntry, SectionKind};
+use super::{Args, Contexts, proxy_url, Problem, Scope, SectionEntry, SectionKind};
 use crate::diagnostic::Severity;
 use crate::expression::Condition;
 use crate::glob;
@@ -47,6 +47,15 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
     SectionEntry {
         name: "LocationMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::LocationMatch,
         doc: "Settings for URL paths in which a regular expression is found.",
+    },
+    SectionEntry {
+        name: "Proxy", syntax: "URL | ~ regex", contexts: Contexts::SERVERS, kind: SectionKind::Proxy,
+        doc: "Settings for requests that are passed on to back ends whose URL starts with this; `*`, `?` and `[...]` are wildcards for the \
+              whole URL, and `<Proxy *>` means all. They come before those of `<Location>`.",
+    },
+    SectionEntry {
+        name: "ProxyMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::ProxyMatch,
+        doc: "Settings for requests that are passed on to URLs in which a regular expression is found.",
     },
     SectionEntry {
         name: "If", syntax: "\"expression\"", contexts: Contexts::EVERYWHERE, kind: SectionKind::If,
@@ -137,6 +146,7 @@ pub(super) fn open(scope: &Scope, entry: &SectionEntry, args: &Args) -> Result<S
         (SectionKind::Files, false) => SectionPattern::Files(text),
         (SectionKind::Location, false) if glob => SectionPattern::LocationGlob(text),
         (SectionKind::Location, false) => SectionPattern::Location(text),
+        (SectionKind::Proxy, false) => proxy_url::section(word)?,
         (kind, _) => {
             check_regex(word)?;
             match kind {
@@ -144,6 +154,7 @@ pub(super) fn open(scope: &Scope, entry: &SectionEntry, args: &Args) -> Result<S
                     SectionPattern::DirectoryMatch(text)
                 }
                 SectionKind::Files | SectionKind::FilesMatch => SectionPattern::FilesMatch(text),
+                SectionKind::Proxy | SectionKind::ProxyMatch => SectionPattern::ProxyMatch(text),
                 _ => SectionPattern::LocationMatch(text),
             }
         }
@@ -158,6 +169,7 @@ pub(super) fn stand_in(scope: &Scope, entry: &SectionEntry, args: &Args) -> Sect
             SectionPattern::Directory("/".into())
         }
         SectionKind::Files | SectionKind::FilesMatch => SectionPattern::Files(String::new()),
+        SectionKind::Proxy | SectionKind::ProxyMatch => SectionPattern::ProxyGlob("*".into()),
         SectionKind::If | SectionKind::ElseIf | SectionKind::Else => SectionPattern::If {
             condition: Some(Condition::Constant(false)),
             unless: Vec::new(),

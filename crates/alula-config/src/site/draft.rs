@@ -3,7 +3,7 @@
 use super::{
     ClientCertificate, Connection, DirectorySettings, EncodedSlashes, EnvironmentCondition,
     ErrorLogFormat, Http2, Import, IpNetwork, Isolation, KnownProxy, LogFormat, LogLevelChange,
-    LogTarget, Origin, ProcessGroup, Protocol, PythonPathLine, Redirect, Rewriting, Section,
+    LogTarget, Origin, ProcessGroup, Protocol, Proxy, PythonPathLine, Redirect, Rewriting, Section,
     SectionPattern, SetEnvIf, UrlMapping, VirtualHostAddress,
 };
 use crate::Written;
@@ -90,6 +90,7 @@ pub(crate) struct ServerDraft {
     pub set_env_if: Vec<SetEnvIf>,
     pub rewriting: Option<Rewriting>,
     pub url_map: Vec<UrlMapping>,
+    pub proxy: Proxy,
     pub settings: DirectorySettings,
     pub sections: Vec<Section>,
     pub span: Option<Span>,

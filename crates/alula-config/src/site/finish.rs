@@ -174,6 +174,10 @@ fn virtual_host(
                 .collect()
         },
         rewriting: rewriting(server, inherited),
+        proxy: match inherited {
+            Some(main) => server.proxy.inheriting(&main.proxy),
+            None => server.proxy.clone(),
+        },
         url_map: url_map(&server.url_map, inherited.map_or(&[], |main| &main.url_map)),
         settings,
         sections: server.sections.clone(),

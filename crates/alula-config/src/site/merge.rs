@@ -56,6 +56,7 @@ impl DirectorySettings {
             let earlier = self.log_level.take().unwrap_or_default();
             self.log_level = Some(later.over(&earlier));
         }
+        self.proxy.overlay(&later.proxy);
         self.python.overlay(&later.python);
     }
 

@@ -23,6 +23,7 @@ mod merge;
 mod output;
 mod overrides;
 mod process_group;
+mod proxy;
 mod redirect;
 mod remote_ip;
 mod rewrite;
@@ -55,6 +56,9 @@ pub use log_target::{LogProgram, LogTarget, Rotation, Syslog};
 pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
 pub use overrides::{OverrideClass, OverrideSettings};
 pub use process_group::{GroupName, ProcessGroup, WsgiSettings};
+pub use proxy::{
+    BackEnd, BackEndOptions, Proxy, ProxyFrom, ProxyPass, ProxySettings, ProxyTarget, ProxyVia,
+};
 pub use redirect::{Redirect, RedirectFrom};
 pub use remote_ip::{KnownProxy, RemoteIp};
 pub use rewrite::{

@@ -172,6 +172,9 @@ pub struct RewriteFlags {
     pub no_escape: bool,
     /// `PT`: the result is a URL for `Alias` and its kin.
     pub pass_through: bool,
+    /// `P`: the result is a URL of a back end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proxy: bool,
     /// `QSA`, `QSD`, `QSL`.
     pub query: QueryFlags,
     /// `R`, `F`, `G`: the status.

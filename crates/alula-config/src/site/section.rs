@@ -40,6 +40,12 @@ pub enum SectionPattern {
     LocationGlob(String),
     /// `<LocationMatch re>` and `<Location ~ re>`: searched in the path.
     LocationMatch(String),
+    /// `<Proxy http://example.org/>`: the start of a back end's URL.
+    Proxy(String),
+    /// `<Proxy *>`: shell wildcards for the whole URL.
+    ProxyGlob(String),
+    /// `<ProxyMatch re>` and `<Proxy ~ re>`: searched in the URL.
+    ProxyMatch(String),
     /// `<If>`, `<ElseIf>`, `<Else>`: requests for which this is true and nothing of the other. No condition: true.
     If {
         /// What must be true.
@@ -66,6 +72,14 @@ impl SectionPattern {
         )
     }
 
+    /// Whether it looks at the URL of a back end.
+    pub fn is_proxy(&self) -> bool {
+        matches!(
+            self,
+            Self::Proxy(_) | Self::ProxyGlob(_) | Self::ProxyMatch(_)
+        )
+    }
+
     /// The line a section of this kind begins with.
     pub fn heading(&self) -> String {
         match self {
@@ -75,6 +89,8 @@ impl SectionPattern {
             Self::FilesMatch(regex) => format!("<FilesMatch {regex:?}>"),
             Self::Location(path) | Self::LocationGlob(path) => format!("<Location {path:?}>"),
             Self::LocationMatch(regex) => format!("<LocationMatch {regex:?}>"),
+            Self::Proxy(url) | Self::ProxyGlob(url) => format!("<Proxy {url:?}>"),
+            Self::ProxyMatch(regex) => format!("<ProxyMatch {regex:?}>"),
             Self::If {
                 condition: Some(_),
                 unless,
@@ -99,7 +115,10 @@ impl SectionPattern {
             | Self::FilesMatch(text)
             | Self::Location(text)
             | Self::LocationGlob(text)
-            | Self::LocationMatch(text) => text,
+            | Self::LocationMatch(text)
+            | Self::Proxy(text)
+            | Self::ProxyGlob(text)
+            | Self::ProxyMatch(text) => text,
             Self::If { .. } => "",
         }
     }
@@ -112,6 +131,8 @@ impl SectionPattern {
             Self::FilesMatch(_) => "in <FilesMatch> context",
             Self::Location(_) | Self::LocationGlob(_) => "in <Location> context",
             Self::LocationMatch(_) => "in <LocationMatch> context",
+            Self::Proxy(_) | Self::ProxyGlob(_) => "in <Proxy> context",
+            Self::ProxyMatch(_) => "in <ProxyMatch> context",
             Self::If { .. } => "in <If> context",
         }
     }

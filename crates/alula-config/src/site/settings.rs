@@ -5,7 +5,7 @@
 
 use super::{
     Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
-    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, PythonPathLine,
+    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, ProxySettings, PythonPathLine,
     Redirect, Rewriting, SendFileSettings, SetEnvIf, Switched, TlsOptions, WsgiSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,9 @@ pub struct DirectorySettings {
     pub rewriting: Option<Rewriting>,
     /// `Redirect` and its kin in the order to try.
     pub redirects: Vec<Redirect>,
+    /// mod_proxy's directives that sections may hold.
+    #[serde(default, skip_serializing_if = "ProxySettings::is_default")]
+    pub proxy: ProxySettings,
     /// `LogLevel` in a section.
     pub log_level: Option<LogLevelChange>,
     /// `SSLRequireSSL`.

@@ -5,7 +5,7 @@
 
 use super::{
     AccessLog, DirectorySettings, ErrorLogFormat, Http2, InterpreterNames, LogLevels, LogTarget,
-    Origin, Protocol, Redirect, RemoteIp, Rewriting, Section, SetEnvIf, Tls, WsgiSettings,
+    Origin, Protocol, Proxy, Redirect, RemoteIp, Rewriting, Section, SetEnvIf, Tls, WsgiSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -54,6 +54,9 @@ pub struct VirtualHost {
     /// `Alias` and `WSGIScriptAlias` in the order to try: first match wins. Aliases come before scripts and its own
     /// before the main server's, as in httpd.
     pub url_map: Vec<UrlMapping>,
+    /// `ProxyPass` and its kin.
+    #[serde(default, skip_serializing_if = "Proxy::is_default")]
+    pub proxy: Proxy,
     /// Which interpreters answer for it where no `PythonInterpreter` does.
     pub interpreters: InterpreterNames,
     /// Settings outside every section: the main server's with its own laid over.

@@ -38,6 +38,8 @@ pub(crate) struct Course<'c> {
     pub status: Option<u16>,
     /// `[PT]`.
     pub passes_through: bool,
+    /// `[P]`: the result is a back end's URL.
+    pub is_proxied: bool,
     /// The last substitution started with a text of the configuration, not of the request.
     pub starts_fixed: bool,
     /// The result was a URL of this very server.
@@ -105,6 +107,9 @@ impl Course<'_> {
                         is_encoded: rule.flags.no_escape,
                     };
                 }
+            }
+            if self.is_proxied {
+                break;
             }
             if rule.flags.pass_through {
                 self.passes_through = true;

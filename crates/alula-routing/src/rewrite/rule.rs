@@ -119,6 +119,11 @@ impl Course<'_> {
             let start = directory.unwrap_or("/");
             self.file.splice(..0, start.bytes());
         }
+        if flags.proxy {
+            self.qualify();
+            self.is_proxied = true;
+            return Some(Applied::Changed);
+        }
         if redirects {
             self.status = flags.status;
             self.qualify();

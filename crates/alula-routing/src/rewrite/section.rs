@@ -3,7 +3,7 @@
 //! Their result is asked for like another URL. A rule whose result is what it started from is ignored, else it would go round
 //! for ever; what goes round otherwise is stopped after [`ROUNDS_MAX`] times.
 
-use super::server::{answer, location, redirection};
+use super::server::{answer, location, proxied, redirection};
 use super::{Changes, Course, Outcome, absolute_length, map::Maps};
 use crate::asked::Facts;
 use crate::redirect::Redirected;
@@ -19,6 +19,8 @@ pub(crate) enum FixedUp {
     Same,
     /// It starts again with this path and query.
     Again(Vec<u8>, Option<Vec<u8>>),
+    /// `[P]`: it is passed on, with this file and query.
+    Proxy(Vec<u8>, Option<Vec<u8>>),
     /// This is the answer.
     Answer(Redirected),
 }
@@ -64,6 +66,7 @@ pub(crate) fn fix_up(
         path_info: path_info.to_vec(),
         status: None,
         passes_through: false,
+        is_proxied: false,
         starts_fixed: true,
         is_reduced: false,
     };
@@ -73,6 +76,9 @@ pub(crate) fn fix_up(
         Outcome::Changed { is_encoded } => is_encoded,
     };
     let (mut result, query) = (course.file, course.query);
+    if course.is_proxied {
+        return FixedUp::Proxy(proxied(&result, is_encoded), query);
+    }
     let base = rewriting.base.as_deref().map(str::as_bytes);
     if let Some((start, _)) = absolute_length(&result) {
         if let Some(base) = base

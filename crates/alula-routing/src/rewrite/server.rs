@@ -2,6 +2,7 @@
 
 use super::{Changes, Course, Outcome, absolute_length, map::Maps};
 use crate::asked::Facts;
+use crate::passing::PREFIX;
 use crate::redirect::Redirected;
 use alula_config::site::Rewriting;
 use alula_http::path;
@@ -17,6 +18,8 @@ pub(crate) enum Translated {
     Path(Vec<u8>),
     /// To this file.
     File(Vec<u8>),
+    /// `[P]`: on to the back end with this URL, its query aside.
+    Proxy(Vec<u8>),
     /// Nowhere: this is the answer.
     Answer(Redirected),
 }
@@ -39,6 +42,7 @@ pub(crate) fn translate(
         path_info: Vec::new(),
         status: None,
         passes_through: false,
+        is_proxied: false,
         starts_fixed: true,
         is_reduced: false,
     };
@@ -49,6 +53,9 @@ pub(crate) fn translate(
         Outcome::Changed { is_encoded } => is_encoded,
     };
     let (file, query) = (course.file, course.query);
+    if course.is_proxied {
+        return (Translated::Proxy(proxied(&file, is_encoded)), query);
+    }
     if absolute_length(&file).is_some() {
         let as_before = query == old_query;
         let location = location(&file, query.as_deref(), is_encoded, as_before);
@@ -140,6 +147,15 @@ pub(super) fn location(
         }
     }
     Some(location)
+}
+
+/// The URL of a back end, as the file of a request.
+pub(super) fn proxied(url: &[u8], is_encoded: bool) -> Vec<u8> {
+    let start = url.get(..5).filter(|start| start.eq_ignore_ascii_case(b"unix:"));
+    let bar = start.and_then(|_| url.iter().position(|&byte| byte == b'|'));
+    let (socket, url) = url.split_at(bar.map_or(0, |bar| bar + 1));
+    let url = location(url, None, is_encoded, true).unwrap_or_default();
+    [PREFIX, socket, url.as_bytes()].concat()
 }
 
 /// A control character must not end the header line, whatever a flag says.

@@ -177,6 +177,7 @@ impl Entry {
                 Some(alula_routing::Action::Python(_)) => "python-program",
                 Some(alula_routing::Action::Wsgi(_)) => "wsgi-script",
                 Some(alula_routing::Action::Files(_)) => "default-handler",
+                Some(alula_routing::Action::Proxy(_)) => "proxy-server",
                 _ => "-",
             },
             user,

@@ -187,6 +187,12 @@ fn who_answers(found: &Found, loaded: &Loaded, number: usize, path: &[u8]) -> St
     match &found.route.action {
         Action::Status(status) => format!("{status}: no DocumentRoot and no Alias leads to a file"),
         Action::ServerStatus => "server-status, the page about the server itself".to_owned(),
+        Action::Proxy(_) => {
+            let file = found.file.as_ref().map(|file| file.display().to_string());
+            let file = file.unwrap_or_default();
+            let url = file.strip_prefix("proxy:").unwrap_or(&file);
+            format!("the back end, asked for {url}")
+        }
         Action::Files(_) => {
             let file = found.file.as_ref().map(|file| file.display().to_string());
             format!("the file {}", file.unwrap_or_default())

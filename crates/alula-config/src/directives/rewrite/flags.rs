@@ -108,10 +108,7 @@ pub(super) fn rule(
             "ne" | "noescape" => flags.no_escape = true,
             // There are no sub-requests.
             "ns" | "nosubreq" => {}
-            "p" | "proxy" => {
-                let message = "[P] is not supported yet: nothing is passed on to other servers";
-                return Err(Problem::at(word, message));
-            }
+            "p" | "proxy" => flags.proxy = true,
             "pt" | "passthrough" => flags.pass_through = true,
             "qsa" | "qsappend" => flags.query.append = true,
             "qsd" | "qsdiscard" => flags.query.discard = true,

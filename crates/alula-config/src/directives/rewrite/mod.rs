@@ -4,14 +4,15 @@ mod flags;
 mod text;
 
 use super::expressions::condition;
+use super::proxy_url::check_rule;
 use super::scope::PlaceOfRule;
 use super::sections::wrong_regex;
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
 use crate::expression::{Order, Test};
 use crate::pattern::Pattern;
 use crate::site::{
-    RewriteCondition, RewriteMap, RewriteOptions, RewriteRule, RewriteTest, RewriteText, Rewriting,
-    SectionPattern,
+    RewriteCondition, RewriteMap, RewriteOptions, RewritePiece, RewriteRule, RewriteTest, RewriteText,
+    Rewriting, SectionPattern,
 };
 use crate::syntax::lexer::Word;
 
@@ -258,16 +259,22 @@ fn rule(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     let says_all = flags
         .status
         .is_some_and(|status| !(300..400).contains(&status));
-    let to = match to.text.as_str() {
+    let made = match to.text.as_str() {
         "-" => None,
         _ if says_all => None,
         text => Some(text::parse(scope, to, text)?),
     };
+    if flags.proxy
+        && let Some(RewriteText(pieces)) = &made
+        && let Some(RewritePiece::Text(start)) = pieces.first()
+    {
+        check_rule(to, start)?;
+    }
     let rule = RewriteRule {
         conditions,
         pattern,
         negated,
-        to,
+        to: made,
         flags,
         origin: scope.origin(args.name.span),
     };
