@@ -115,8 +115,8 @@ ProxyPass / {end.url}/
         response = connection.get("/", headers=["X-Secret: 1", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", "Via: 1.0 other"])
         shown, fields = seen(response)
         assert fields["x-forwarded-for"] == ["192.0.2.1, 192.0.2.2, 127.0.0.1"]
-        assert fields["via"] == [f"1.0 other, 1.1 localhost:{server.port}"]
-        assert response.one("Via") == f"1.1 localhost:{server.port}"
+        assert fields["via"] == ["1.0 other, 1.1 localhost"]
+        assert response.one("Via") == "1.1 localhost"
         assert (fields["x-forwarded-proto"], "x-secret" in fields, response.one("X-Added")) == (["https"], False, "yes")
         assert seen(connection.get("/host", host="site.example:8000"))[1]["host"] == ["site.example:8000"]
         assert "x-forwarded-for" not in seen(connection.get("/quiet"))[1]
@@ -238,7 +238,7 @@ ProxyPassReverseCookieDomain inner.example example.org
 
     def location(written):
         response = server.get("/app/", headers={"X-Location": written})
-        assert response.headers.get_list("set-cookie") == ["a=1; Path=/app/x; Domain=example.org", "path=/inner/"]
+        assert response.headers.get_list("set-cookie") == ["a=1; Path=/app/; Domain=example.org", "path=/inner/"]
         return response.headers["location"]
 
     assert location(f"{end.url}/inner/a?b=1") == "/app/a?b=1"

@@ -18,7 +18,8 @@ from harness.server import free_port, read
 MODULES = Path("/usr/lib/apache2/modules")
 LOADED = """
     mpm_prefork access_compat alias allowmethods auth_basic authn_core authn_file authz_core authz_groupfile authz_host
-    authz_user autoindex deflate dir env expires filter headers mime negotiation remoteip reqtimeout rewrite setenvif
+    authz_user autoindex deflate dir env expires filter headers mime negotiation proxy proxy_http proxy_wstunnel remoteip
+    reqtimeout rewrite setenvif
     status wsgi
 """.split()
 STOP_SECONDS = 10

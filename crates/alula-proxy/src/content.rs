@@ -134,7 +134,8 @@ impl http_body::Body for Content {
                     Some(Ok(_)) => state.complete = http_body::Body::is_end_stream(&this.body),
                     Some(Err(error)) => {
                         let failure = error.downcast_ref::<ContentFailure>();
-                        let status = failure.map_or(StatusCode::BAD_REQUEST, |failure| failure.status);
+                        let status =
+                            failure.map_or(StatusCode::BAD_REQUEST, |failure| failure.status);
                         state.failure = Some(status);
                     }
                 }

@@ -127,7 +127,6 @@ impl Handler for Proxy {
 /// What is kept of a request for its response.
 struct Asked {
     method: Method,
-    port: u16,
     upgrade: Option<HeaderValue>,
     progress: Arc<Progress>,
     tunnel_timeout: Option<Duration>,
@@ -139,7 +138,11 @@ impl Inner {
         let found = self.target(&request);
         let found = found.and_then(|target| Some((self.pool(&target)?, target)));
         let Some((pool, target)) = found else {
-            let file = request.file.as_deref().unwrap_or("nothing".as_ref()).display();
+            let file = request
+                .file
+                .as_deref()
+                .unwrap_or("nothing".as_ref())
+                .display();
             tracing::error!(target: "proxy", %client, request = id, "{file} is not the URL of a back end");
             return status_response(StatusCode::BAD_REQUEST);
         };
@@ -152,7 +155,6 @@ impl Inner {
         let progress = Progress::new(&request.body, held);
         let asked = Asked {
             method: request.method.clone(),
-            port: request.peer.local.port(),
             upgrade,
             progress: progress.clone(),
             tunnel_timeout: pool.options.timeout.or(self.settings.tunnel_timeout),
@@ -214,7 +216,10 @@ impl Inner {
     fn pool(&self, target: &Target) -> Option<Arc<Pool>> {
         let url = target.url();
         let fitting = self.known.iter().filter(|known| {
-            let other = known.pool.as_ref().is_some_and(|(origin, _)| *origin != target.origin);
+            let other = known
+                .pool
+                .as_ref()
+                .is_some_and(|(origin, _)| *origin != target.origin);
             url.starts_with(&known.start) && !other
         });
         let known = fitting.max_by_key(|known| known.start.len());
@@ -252,15 +257,15 @@ impl Inner {
         if !held {
             fields.remove(header::EXPECT);
         }
-        let server = self.server(request.peer.local.port());
+        let server = self.settings.server_name.as_str();
         headers::via(fields, self.settings.via, request.version, server, true);
         if self.rules.add_headers != Some(false) {
             headers::add_forwarded(fields, &request.peer, &self.settings.server_name);
         }
-        if self.rules.preserve_host != Some(true) || !fields.contains_key(header::HOST) {
-            if let Ok(host) = HeaderValue::from_str(&pool.origin.authority) {
-                fields.insert(header::HOST, host);
-            }
+        let keeps_host =
+            self.rules.preserve_host == Some(true) && fields.contains_key(header::HOST);
+        if !keeps_host && let Ok(host) = HeaderValue::from_str(&pool.origin.authority) {
+            fields.insert(header::HOST, host);
         }
         if let Some(upgrade) = &upgrade {
             fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -269,10 +274,6 @@ impl Inner {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         upgrade
-    }
-
-    fn server(&self, port: u16) -> (&str, u16) {
-        (&self.settings.server_name, port)
     }
 
     /// A back end's response as the client's; `None` if it changes to what nobody asked for.
@@ -301,7 +302,7 @@ impl Inner {
         let bodyless = headers::is_bodyless(&asked.method, head.status);
         let length = http_body::Body::size_hint(&incoming).exact();
         headers::clean_response(&mut head.headers, bodyless, length);
-        self.change(&mut head.headers, head.version, asked.port);
+        self.change(&mut head.headers, head.version);
         let unknown = bodyless
             && asked.method == Method::HEAD
             && !head.headers.contains_key(header::CONTENT_LENGTH);
@@ -321,8 +322,14 @@ impl Inner {
         Some(made)
     }
 
-    fn change(&self, fields: &mut HeaderMap, version: Version, port: u16) {
-        headers::via(fields, self.settings.via, version, self.server(port), false);
+    fn change(&self, fields: &mut HeaderMap, version: Version) {
+        headers::via(
+            fields,
+            self.settings.via,
+            version,
+            &self.settings.server_name,
+            false,
+        );
         reverse::apply(fields, &self.rules);
     }
 
@@ -338,7 +345,7 @@ impl Inner {
         let agreed = fields.get(header::UPGRADE).unwrap_or(wanted).clone();
         headers::clean_response(&mut fields, true, None);
         fields.remove(header::CONTENT_LENGTH);
-        self.change(&mut fields, Version::HTTP_11, asked.port);
+        self.change(&mut fields, Version::HTTP_11);
         fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         fields.insert(header::UPGRADE, agreed);
         let timeout = asked.tunnel_timeout;

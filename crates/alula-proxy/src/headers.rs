@@ -25,8 +25,14 @@ const OF_CONNECTION: [&str; 10] = [
 pub(crate) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrades = false;
     if headers.contains_key(header::CONNECTION) {
-        let values: Vec<HeaderValue> = headers.get_all(header::CONNECTION).iter().cloned().collect();
-        let words = values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        let values: Vec<HeaderValue> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .cloned()
+            .collect();
+        let words = values
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
         for word in words.map(<[u8]>::trim_ascii) {
             upgrades |= word.eq_ignore_ascii_case(b"upgrade");
             // Framing and routing are not for a client to take out.
@@ -64,7 +70,9 @@ pub(crate) fn upgrade(asked: Option<HeaderValue>, allowed: Option<&str>) -> Opti
 pub(crate) fn add_forwarded(headers: &mut HeaderMap, peer: &Peer, server_name: &str) {
     let client = peer.remote.ip().to_canonical().to_string();
     append(headers, "x-forwarded-for", &client);
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     if let Some(host) = host.map(str::to_owned) {
         append(headers, "x-forwarded-host", &host);
     }
@@ -100,7 +108,7 @@ pub(crate) fn via(
     headers: &mut HeaderMap,
     via: ProxyVia,
     version: Version,
-    server: (&str, u16),
+    server_name: &str,
     is_request: bool,
 ) {
     let full = match via {
@@ -119,12 +127,7 @@ pub(crate) fn via(
         Version::HTTP_2 => "2.0",
         _ => "1.1",
     };
-    let (name, port) = server;
-    let port = match port {
-        80 | 443 => String::new(),
-        port => format!(":{port}"),
-    };
-    append(headers, "via", &format!("{version} {name}{port}{full}"));
+    append(headers, "via", &format!("{version} {server_name}{full}"));
 }
 
 /// Says how long content is, for the engine to frame it by; nothing that was written before counts.
@@ -214,25 +217,38 @@ mod tests {
         let websocket = || Some(HeaderValue::from_static("h2c, WebSocket"));
         assert_eq!(strip(&mut headers(&[("upgrade", "websocket")])), None);
         assert_eq!(upgrade(websocket(), None), None);
-        assert_eq!(upgrade(websocket(), Some("websocket")), Some(HeaderValue::from_static("websocket")));
+        assert_eq!(
+            upgrade(websocket(), Some("websocket")),
+            Some(HeaderValue::from_static("websocket"))
+        );
         assert_eq!(upgrade(websocket(), Some("tls")), None);
         assert_eq!(upgrade(websocket(), Some("any")), websocket());
     }
 
     #[test]
     fn lists_are_one_field() {
-        let mut fields = headers(&[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "192.0.2.2"), ("host", "example.org")]);
+        let mut fields = headers(&[
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-for", "192.0.2.2"),
+            ("host", "example.org"),
+        ]);
         let address = "192.0.2.3:5".parse().expect("an address");
         let peer = Peer::new(address, address, alula_http::Scheme::Http);
         add_forwarded(&mut fields, &peer, "front");
-        via(&mut fields, ProxyVia::On, Version::HTTP_11, ("front", 8080), true);
-        via(&mut fields, ProxyVia::On, Version::HTTP_2, ("next", 80), true);
+        via(&mut fields, ProxyVia::On, Version::HTTP_11, "front", true);
+        via(&mut fields, ProxyVia::On, Version::HTTP_2, "next", true);
         assert_eq!(
             shown(&fields),
-            "host: example.org\nvia: 1.1 front:8080, 2.0 next\nx-forwarded-for: 192.0.2.1, 192.0.2.2, 192.0.2.3\n\
+            "host: example.org\nvia: 1.1 front, 2.0 next\nx-forwarded-for: 192.0.2.1, 192.0.2.2, 192.0.2.3\n\
              x-forwarded-host: example.org\nx-forwarded-server: front"
         );
-        via(&mut fields, ProxyVia::Block, Version::HTTP_11, ("front", 80), true);
+        via(
+            &mut fields,
+            ProxyVia::Block,
+            Version::HTTP_11,
+            "front",
+            true,
+        );
         assert!(!fields.contains_key("via"));
     }
 

@@ -45,7 +45,9 @@ pub(crate) enum Unreachable {
 impl std::fmt::Display for Unreachable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::LeftAlone => f.write_str("it could not be reached and is left alone for a while (retry=)"),
+            Self::LeftAlone => {
+                f.write_str("it could not be reached and is left alone for a while (retry=)")
+            }
             Self::Busy => f.write_str("all connections are in use (max=)"),
             Self::Failed(error) => write!(f, "{error}"),
             Self::Silent(time) => write!(f, "no connection within {} ms", time.as_millis()),
@@ -194,7 +196,10 @@ impl Lease {
         if !pool.keeps() || sender.is_closed() {
             return;
         }
-        let max = pool.options.connections_max.map_or(IDLE_CONNECTIONS_MAX, |max| max as usize);
+        let max = pool
+            .options
+            .connections_max
+            .map_or(IDLE_CONNECTIONS_MAX, |max| max as usize);
         let mut idle = pool.idle.lock();
         if idle.len() >= max.min(IDLE_CONNECTIONS_MAX) {
             idle.remove(0);

@@ -20,7 +20,10 @@ pub(crate) fn apply(headers: &mut HeaderMap, settings: &ProxySettings) {
     }
     if let header::Entry::Occupied(mut cookies) = headers.entry(header::SET_COOKIE) {
         for value in cookies.iter_mut() {
-            let mapped = value.to_str().ok().map(|cookie| self::cookie(cookie, settings));
+            let mapped = value
+                .to_str()
+                .ok()
+                .map(|cookie| self::cookie(cookie, settings));
             if let Some(mapped) = mapped.and_then(|mapped| HeaderValue::try_from(mapped).ok()) {
                 *value = mapped;
             }
@@ -61,17 +64,19 @@ fn path_of(url: &str) -> &str {
 fn cookie(text: &str, settings: &ProxySettings) -> String {
     let attribute = |part: &str| -> Option<String> {
         let (name, value) = part.split_once('=')?;
-        let value_at = value.trim();
+        let value = value.trim();
         let mapped = match name.trim().to_ascii_lowercase().as_str() {
             "domain" => {
                 let mut rules = settings.cookie_domains.iter();
-                let found = rules.find(|(there, _)| there.eq_ignore_ascii_case(value_at));
+                let found = rules.find(|(there, _)| there.eq_ignore_ascii_case(value));
                 found.map(|(_, here)| here.clone())
             }
-            "path" => settings.cookie_paths.iter().find_map(|(there, here)| {
-                let rest = value_at.strip_prefix(there.as_str())?;
-                Some(format!("{here}{rest}"))
-            }),
+            // The whole of it, however much has fitted, as in httpd.
+            "path" => {
+                let mut rules = settings.cookie_paths.iter();
+                let found = rules.find(|(there, _)| value.starts_with(there.as_str()));
+                found.map(|(_, here)| here.clone())
+            }
             _ => None,
         };
         mapped.map(|mapped| format!("{name}={mapped}"))
@@ -113,13 +118,16 @@ mod tests {
     fn cookies_are_for_this_server() {
         let settings = ProxySettings {
             cookie_domains: vec![("h.internal".to_owned(), "example.org".to_owned())],
-            cookie_paths: vec![("/".to_owned(), "/app/".to_owned())],
+            cookie_paths: vec![("/x".to_owned(), "/app".to_owned())],
             ..ProxySettings::default()
         };
         let check = |text: &str, expected: &str| {
             assert_eq!(cookie(text, &settings), expected, "{text}");
         };
-        check("a=b; Path=/x; Domain=H.internal; Secure", "a=b; Path=/app/x; Domain=example.org; Secure");
+        check(
+            "a=b; Path=/x/y; Domain=H.internal; Secure",
+            "a=b; Path=/app; Domain=example.org; Secure",
+        );
         check("path=/; HttpOnly", "path=/; HttpOnly");
         check("a=b;domain=elsewhere", "a=b;domain=elsewhere");
     }

@@ -79,7 +79,9 @@ impl Origin {
             Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
             _ => (authority, 80),
         };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         let well = match bare {
             Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
@@ -140,7 +142,16 @@ mod tests {
         check("http://host:80", "host", 80, "host");
         check("http://host:8001", "host", 8001, "host:8001");
         check("http://[::1]:81", "::1", 81, "[::1]:81");
-        for wrong in ["http://", "http://h:x", "http://h:0", "http://u@h", "http://a b", "http://::1", "unix:x|http://h", "http://h:80x"] {
+        for wrong in [
+            "http://",
+            "http://h:x",
+            "http://h:0",
+            "http://u@h",
+            "http://a b",
+            "http://::1",
+            "unix:x|http://h",
+            "http://h:80x",
+        ] {
             assert_eq!(Origin::parse(wrong), None, "{wrong}");
         }
     }

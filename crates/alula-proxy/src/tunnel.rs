@@ -27,7 +27,8 @@ pub(crate) async fn pass(client: Upgraded, back_end: OnUpgrade, timeout: Option<
     let moved = Arc::new(AtomicBool::new(false));
     let mut client = Watched::new(client, &moved);
     let mut back_end = Watched::new(back_end, &moved);
-    let copied = copy_bidirectional_with_sizes(&mut client, &mut back_end, BUFFER_BYTES, BUFFER_BYTES);
+    let copied =
+        copy_bidirectional_with_sizes(&mut client, &mut back_end, BUFFER_BYTES, BUFFER_BYTES);
     let ended = match timeout {
         None => copied.await.map(drop),
         Some(timeout) => until_silent(copied, &moved, timeout).await,

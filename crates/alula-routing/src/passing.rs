@@ -61,7 +61,9 @@ impl Passing {
         let known = server.proxy.known();
         Self {
             passes: server.proxy.passes.iter().map(Pass::new).collect(),
-            locations: locations.map(|(index, pass)| (index, Pass::new(pass))).collect(),
+            locations: locations
+                .map(|(index, pass)| (index, Pass::new(pass)))
+                .collect(),
             keeps_slashes: server.encoded_slashes == EncodedSlashes::Keep,
             known: known.into(),
             common: ProxyRoute {
@@ -69,7 +71,10 @@ impl Passing {
                 raw: None,
                 without_query: false,
                 via: server.proxy.via.unwrap_or_default(),
-                server_name: server.server_name.clone().unwrap_or_else(|| "localhost".to_owned()),
+                server_name: server
+                    .server_name
+                    .clone()
+                    .unwrap_or_else(|| "localhost".to_owned()),
                 timeout: server.proxy.timeout.unwrap_or(server.connection.timeout),
                 tunnel_timeout: server.proxy.timeout,
             },
@@ -188,7 +193,10 @@ fn encode(path: &[u8], keeps_slashes: bool) -> Vec<u8> {
     if !keeps_slashes || !encoded.contains("%252") {
         return encoded.into_bytes();
     }
-    encoded.replace("%252F", "%2F").replace("%252f", "%2f").into_bytes()
+    encoded
+        .replace("%252F", "%2F")
+        .replace("%252f", "%2f")
+        .into_bytes()
 }
 
 #[cfg(test)]
@@ -225,7 +233,11 @@ mod tests {
     fn prefixes_are_replaced() {
         let check = |prefix: &str, url: &str, path: &str, expected: &str| {
             let pass = pass(ProxyFrom::Prefix(prefix.to_owned()), Some(url));
-            assert_eq!(shown(pass.url(path.as_bytes(), false)), expected, "{prefix} {path}");
+            assert_eq!(
+                shown(pass.url(path.as_bytes(), false)),
+                expected,
+                "{prefix} {path}"
+            );
         };
         check("/", "http://h/", "/a/b", "http://h/a/b");
         check("/", "http://h/", "/", "http://h/");
@@ -233,7 +245,12 @@ mod tests {
         check("/app", "http://h/y", "/app", "http://h/y");
         check("/app", "http://h/y", "/apple", "another");
         check("/app/", "http://h/", "/app", "another");
-        check("/app/", "http://h/", "/app/a b?#%", "http://h/a%20b%3F%23%25");
+        check(
+            "/app/",
+            "http://h/",
+            "/app/a b?#%",
+            "http://h/a%20b%3F%23%25",
+        );
         check("/app/", "unix:/s|http://h/", "/app/x", "unix:/s|http://h/x");
     }
 
@@ -241,9 +258,18 @@ mod tests {
     fn groups_are_filled_in() {
         let check = |regex: &str, url: &str, path: &str, expected: &str| {
             let pass = pass(ProxyFrom::Match(regex.to_owned()), Some(url));
-            assert_eq!(shown(pass.url(path.as_bytes(), false)), expected, "{regex} {path}");
+            assert_eq!(
+                shown(pass.url(path.as_bytes(), false)),
+                expected,
+                "{regex} {path}"
+            );
         };
-        check("^/u/([^/]+)/(.*)$", "http://h/$2/$1", "/u/me/x y", "http://h/x%20y/me");
+        check(
+            "^/u/([^/]+)/(.*)$",
+            "http://h/$2/$1",
+            "/u/me/x y",
+            "http://h/x%20y/me",
+        );
         check(r"\.gif$", "http://h", "/a/b.gif", "http://h/a/b.gif");
         check(r"\.gif$", "http://h", "/a/b.png", "another");
         check("^(/.*)$", "http://h$1", "/a?b", "http://h/a%3Fb");

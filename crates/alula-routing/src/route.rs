@@ -6,9 +6,9 @@ use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use crate::rewrite::Changes;
 use alula_config::site::{
-    self, Asker, BackEnd, CompressionSettings, DirectoryOptions, ErrorDocument, Expires, FileSettings,
-    HandlerName, LogLevelChange, OrderRules, Outcome, ProxySettings, ProxyVia, Rewriting, Satisfy, SendFileSettings,
-    SetEnvIf,
+    self, Asker, BackEnd, CompressionSettings, DirectoryOptions, ErrorDocument, Expires,
+    FileSettings, HandlerName, LogLevelChange, OrderRules, Outcome, ProxySettings, ProxyVia,
+    Rewriting, Satisfy, SendFileSettings, SetEnvIf,
 };
 use alula_http::Caching;
 use bytes::Bytes;
@@ -190,7 +190,9 @@ impl PythonDefinition {
         let program = match &route.action {
             Action::Python(python) => Program::Handler(python.clone()),
             Action::Wsgi(wsgi) => Program::Script(wsgi.clone()),
-            Action::Files(_) | Action::Proxy(_) | Action::ServerStatus | Action::Status(_) => return None,
+            Action::Files(_) | Action::Proxy(_) | Action::ServerStatus | Action::Status(_) => {
+                return None;
+            }
         };
         Some(Self {
             virtual_host: route.virtual_host.0,

@@ -280,11 +280,9 @@ impl Matcher {
             Self::Below(path) => (false, components(path)),
             Self::BelowGlob(_, depth) => (false, *depth),
             Self::Regex(regex) => (true, regex.as_str().matches('/').count()),
-            Self::Start(_)
-            | Self::Glob { .. }
-            | Self::Equal(_)
-            | Self::If { .. }
-            | Self::Never => (true, 0),
+            Self::Start(_) | Self::Glob { .. } | Self::Equal(_) | Self::If { .. } | Self::Never => {
+                (true, 0)
+            }
         }
     }
 

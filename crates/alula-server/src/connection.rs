@@ -401,7 +401,10 @@ impl State {
     }
 
     pub(crate) fn take_afterwards(&self) -> Option<Afterwards> {
-        self.afterwards.lock().take().map(|Then(afterwards)| afterwards)
+        self.afterwards
+            .lock()
+            .take()
+            .map(|Then(afterwards)| afterwards)
     }
 
     pub(crate) fn is_last(&self) -> bool {

@@ -176,9 +176,7 @@ impl Assembly for FrontAssembly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
         match &route.action {
             Action::Files(files) => Arc::new(Files::new(self.settings(files))),
-            Action::Proxy(proxy) => {
-                Arc::new(self.back_ends.handler(proxy_settings(proxy, route)))
-            }
+            Action::Proxy(proxy) => Arc::new(self.back_ends.handler(proxy_settings(proxy, route))),
             Action::Status(status) => Arc::new(StatusHandler(*status)),
             Action::ServerStatus => Arc::new(self.status.clone()),
             Action::Python(_) | Action::Wsgi(_) => self.python(route).unwrap_or_else(|| {

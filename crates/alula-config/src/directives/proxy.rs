@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "ProxyPassReverseCookiePath", args: Arity::between(2, 3), syntax: "internal-path public-path", contexts: PASSING,
         default: "", apply: Apply::Run(cookie_path),
-        doc: "Replaces the start of the path of cookies that a back end sets.",
+        doc: "Replaces the path of cookies that a back end sets, where it starts with another; by the whole public path, as in httpd.",
     },
     Entry {
         name: "ProxyPreserveHost", args: Arity::exactly(1), syntax: "On | Off", contexts: Contexts::EVERYWHERE,
@@ -175,7 +175,10 @@ fn from_of(scope: &mut Scope, word: &Word, is_match: bool) -> Result<ProxyFrom, 
         return Ok(ProxyFrom::Match(word.text.clone()));
     }
     if !word.text.starts_with('/') {
-        let message = format!("ProxyPass: {:?} fits no URL, since it does not start with a slash", word.text);
+        let message = format!(
+            "ProxyPass: {:?} fits no URL, since it does not start with a slash",
+            word.text
+        );
         scope.warn(word.span, message, None);
     }
     Ok(ProxyFrom::Prefix(word.text.clone()))
@@ -187,15 +190,19 @@ fn warn_of_earlier(scope: &mut Scope, args: &Args, pass: &ProxyPass) {
         return;
     };
     let covers = |earlier: &&ProxyPass| match &earlier.from {
-        ProxyFrom::Prefix(outer) => path.strip_prefix(outer.as_str()).is_some_and(|rest| {
-            rest.is_empty() || outer.ends_with('/') || rest.starts_with('/')
-        }),
+        ProxyFrom::Prefix(outer) => path
+            .strip_prefix(outer.as_str())
+            .is_some_and(|rest| rest.is_empty() || outer.ends_with('/') || rest.starts_with('/')),
         ProxyFrom::Match(_) => false,
     };
     let earlier = scope.server().proxy.passes.iter().find(covers);
     if let Some(earlier) = earlier.map(|earlier| earlier.origin.clone()) {
         let message = format!("ProxyPass: never reached, the one on {earlier} comes first");
-        scope.warn(args.first().span, message, Some("exceptions stand before what they are exceptions of"));
+        scope.warn(
+            args.first().span,
+            message,
+            Some("exceptions stand before what they are exceptions of"),
+        );
     }
 }
 
@@ -221,7 +228,11 @@ fn target(
         };
         if joined && path != "/" {
             let message = "ProxyPass: of the path and the URL one ends with a slash and the other does not; they are joined as they are";
-            scope.warn(word.span, message, Some("end both with a slash, or neither"));
+            scope.warn(
+                word.span,
+                message,
+                Some("end both with a slash, or neither"),
+            );
         }
     }
     // The slash that follows a path without one at its end is in the rest of the request's.
@@ -327,7 +338,9 @@ fn time(word: &Word, value: &str, unit: Duration, smallest: u64) -> Result<Durat
     };
     let number = digits.parse::<u32>().ok();
     let number = number.filter(|number| u64::from(*number) >= smallest);
-    let time = number.zip(unit).and_then(|(number, unit)| unit.checked_mul(number));
+    let time = number
+        .zip(unit)
+        .and_then(|(number, unit)| unit.checked_mul(number));
     time.filter(|time| *time <= TIME_MAX).ok_or_else(|| {
         let message = format!("{value:?} is not a time (seconds, or a number with ms)");
         Problem::at(word, message)
@@ -468,7 +481,11 @@ fn set(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     let known = scope.server().proxy.back_ends.iter_mut();
     match known.into_iter().find(|known| known.url == url) {
         Some(known) => known.options = options.over(&known.options),
-        None => scope.server().proxy.back_ends.push(BackEnd { url, options }),
+        None => scope
+            .server()
+            .proxy
+            .back_ends
+            .push(BackEnd { url, options }),
     }
     Ok(())
 }

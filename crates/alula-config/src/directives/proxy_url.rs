@@ -85,18 +85,23 @@ fn scheme<'u>(word: &Word, url: &'u str) -> Result<(String, &'u str), Problem> {
 fn refused(word: &Word, scheme: &str) -> Problem {
     match scheme {
         "https" | "wss" | "h2" => {
-            let message = format!("{scheme}:// is not supported: back ends are spoken to without TLS");
+            let message =
+                format!("{scheme}:// is not supported: back ends are spoken to without TLS");
             Problem::at(word, message).hint("http:// to a back end on this machine")
         }
-        "h2c" => Problem::at(word, "h2c:// is not supported: back ends are spoken to in HTTP/1.1")
-            .hint("http://"),
+        "h2c" => Problem::at(
+            word,
+            "h2c:// is not supported: back ends are spoken to in HTTP/1.1",
+        )
+        .hint("http://"),
         "balancer" => {
             let message = "balancer:// is not supported: a request is passed on to one back end";
             Problem::at(word, message).hint("http:// with the back end's address")
         }
         "fcgi" | "scgi" | "uwsgi" | "ajp" => {
             let message = format!("{scheme}:// is not supported: back ends speak HTTP");
-            Problem::at(word, message).hint("WSGIScriptAlias runs a Python application in Alula itself")
+            Problem::at(word, message)
+                .hint("WSGIScriptAlias runs a Python application in Alula itself")
         }
         "ftp" => Problem::at(word, "ftp:// is not supported: back ends speak HTTP"),
         _ => {
@@ -116,7 +121,9 @@ fn check_authority(word: &Word, authority: &str) -> Result<(), Problem> {
         return wrong("has a user in it; RequestHeader set Authorization says who asks");
     }
     let is_host = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     let colons = host.contains([':', '[', ']']);
     if host.is_empty() || !host.chars().all(is_host) || (colons && bare.is_none()) {
         return wrong("is not a host");

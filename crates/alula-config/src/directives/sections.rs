@@ -3,7 +3,7 @@
 //! `~` as first argument of `<Directory>`, `<Files>` and `<Location>` turns the second into a regular expression.
 
 use super::expressions::condition;
-use super::{Args, Contexts, proxy_url, Problem, Scope, SectionEntry, SectionKind};
+use super::{Args, Contexts, Problem, Scope, SectionEntry, SectionKind, proxy_url};
 use crate::diagnostic::Severity;
 use crate::expression::Condition;
 use crate::glob;

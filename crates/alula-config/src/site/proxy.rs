@@ -124,7 +124,7 @@ pub struct ProxySettings {
     pub reverse: Vec<(String, String)>,
     /// `ProxyPassReverseCookieDomain`: the back end's, and ours.
     pub cookie_domains: Vec<(String, String)>,
-    /// `ProxyPassReverseCookiePath`: the back end's, and ours.
+    /// `ProxyPassReverseCookiePath`: the start of the back end's, and ours.
     pub cookie_paths: Vec<(String, String)>,
     /// `ProxyPreserveHost`.
     pub preserve_host: Option<bool>,
@@ -170,7 +170,12 @@ impl Proxy {
         let passes = main.passes.iter().filter(|_| inherit);
         Self {
             passes: passes.chain(&self.passes).cloned().collect(),
-            back_ends: main.back_ends.iter().chain(&self.back_ends).cloned().collect(),
+            back_ends: main
+                .back_ends
+                .iter()
+                .chain(&self.back_ends)
+                .cloned()
+                .collect(),
             via: self.via.or(main.via),
             timeout: self.timeout.or(main.timeout),
             inherit: self.inherit.or(main.inherit),
@@ -179,7 +184,10 @@ impl Proxy {
 
     /// What is known of the back end of a URL: the longest `<Proxy>` that it starts with.
     fn said_of(&self, url: &str) -> Option<&BackEndOptions> {
-        let fitting = self.back_ends.iter().filter(|end| url.starts_with(&end.url));
+        let fitting = self
+            .back_ends
+            .iter()
+            .filter(|end| url.starts_with(&end.url));
         fitting
             .max_by_key(|end| end.url.len())
             .map(|end| &end.options)

@@ -5,8 +5,9 @@
 
 use super::{
     Access, AuthenticationSettings, CompressionSettings, ErrorDocument, Expires, FileSettings,
-    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, ProxySettings, PythonPathLine,
-    Redirect, Rewriting, SendFileSettings, SetEnvIf, Switched, TlsOptions, WsgiSettings,
+    HeaderChange, LogLevelChange, Merging, OrderRules, Origin, OverrideSettings, ProxySettings,
+    PythonPathLine, Redirect, Rewriting, SendFileSettings, SetEnvIf, Switched, TlsOptions,
+    WsgiSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

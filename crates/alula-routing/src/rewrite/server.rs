@@ -151,7 +151,9 @@ pub(super) fn location(
 
 /// The URL of a back end, as the file of a request.
 pub(super) fn proxied(url: &[u8], is_encoded: bool) -> Vec<u8> {
-    let start = url.get(..5).filter(|start| start.eq_ignore_ascii_case(b"unix:"));
+    let start = url
+        .get(..5)
+        .filter(|start| start.eq_ignore_ascii_case(b"unix:"));
     let bar = start.and_then(|_| url.iter().position(|&byte| byte == b'|'));
     let (socket, url) = url.split_at(bar.map_or(0, |bar| bar + 1));
     let url = location(url, None, is_encoded, true).unwrap_or_default();

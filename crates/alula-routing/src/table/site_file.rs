@@ -29,7 +29,9 @@ impl RouteTable {
                 python.django_root.as_deref().unwrap_or_default(),
             ),
             Action::Wsgi(wsgi) => (wsgi.interpreter.as_str(), wsgi.script_name.as_str()),
-            Action::Files(_) | Action::ServerStatus | Action::Status(_) => return found,
+            Action::Files(_) | Action::Proxy(_) | Action::ServerStatus | Action::Status(_) => {
+                return found;
+            }
         };
         let ask = |mut found: Found| {
             if let Some(asking) = found.route.site_files.clone() {

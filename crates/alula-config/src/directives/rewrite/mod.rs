@@ -11,8 +11,8 @@ use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
 use crate::expression::{Order, Test};
 use crate::pattern::Pattern;
 use crate::site::{
-    RewriteCondition, RewriteMap, RewriteOptions, RewritePiece, RewriteRule, RewriteTest, RewriteText,
-    Rewriting, SectionPattern,
+    RewriteCondition, RewriteMap, RewriteOptions, RewritePiece, RewriteRule, RewriteTest,
+    RewriteText, Rewriting, SectionPattern,
 };
 use crate::syntax::lexer::Word;
 
