@@ -30,7 +30,10 @@ class Exchange:
 
     def chunk(self):
         """The next chunk; empty at the end."""
-        data = self.reader.read(int(self.reader.readline().split(b";")[0], 16))
+        size = self.reader.readline()
+        if not size:
+            raise OSError("the content broke off")
+        data = self.reader.read(int(size.split(b";")[0], 16))
         self.reader.readline()
         return data
 
