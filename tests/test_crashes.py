@@ -11,7 +11,7 @@ CRASH = 'WSGIScriptAlias / "@apps@/crash/app.py"'
 def die(server, way):
     """Asks for a death and returns what the client saw of it."""
     with server.connect() as connection:
-        connection.request(f"/{way}")
+        connection.request(f"/{way}", headers=["Connection: close"])
         return connection.read_to_end()
 
 

@@ -3,6 +3,7 @@
 Runs in the template process, before anything of the site is imported; `worker` and `leave` run in workers.
 """
 
+import functools
 import gc
 import importlib
 import importlib.util
@@ -27,6 +28,8 @@ servers = "[]"
 
 #: `PythonOption django.root`, where all of the interpreter's Django is below one.
 django_root = ""
+
+_exit = os._exit
 
 
 def prepare(paths, directories, imports, settings, name, hosts, first):
@@ -114,12 +117,33 @@ def freeze():
     return None
 
 
-def worker():
-    """Readies a forked worker."""
+def worker(dump_signal, black_box):
+    """Readies a forked worker. `dump_signal` is to make every thread's stack appear in the file `black_box`."""
     import faulthandler
 
-    # A crash in a C extension then leaves the Python stack in the error log.
-    faulthandler.enable(file=2)
+    faulthandler.register(dump_signal, file=black_box, all_threads=True)
+    # The crash of a child that the application forks is nobody's to explain but its own.
+    os.register_at_fork(after_in_child=_watch_child)
+    os._exit = _noted_exit(os.getpid(), dump_signal)
+
+
+def _watch_child():
+    import faulthandler
+
+    if not faulthandler.is_enabled():
+        faulthandler.enable(file=2)
+
+
+def _noted_exit(worker_pid, dump_signal):
+    """`os._exit`, which leaves the stack of whoever ends a worker by it."""
+
+    @functools.wraps(_exit)
+    def noted_exit(status):
+        if os.getpid() == worker_pid:
+            signal.raise_signal(dump_signal)
+        _exit(status)
+
+    return noted_exit
 
 
 def leave():
@@ -135,4 +159,4 @@ def leave():
             stream.flush()
         except Exception:
             pass
-    os._exit(0)
+    _exit(0)

@@ -15,5 +15,5 @@ pub fn inherited(description: &str) -> io::Result<WorkerSeat> {
         return Err(io::Error::other("this process was not started as a front"));
     };
     let control = inheritance.control.try_clone()?;
-    inheritance.seat(worker, slot, control, None)
+    inheritance.seat(worker, slot, control, None, None)
 }

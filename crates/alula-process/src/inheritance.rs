@@ -13,6 +13,7 @@ use alula_config::site::LogTarget;
 use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::black_box::BlackBox;
 use crate::listeners::Listener;
 use crate::plan::{SecretText, SiteText};
 use crate::scoreboard::Scoreboard;
@@ -98,6 +99,7 @@ impl Inheritance {
         worker: u64,
         slot: usize,
         control: OwnedFd,
+        black_box: Option<OwnedFd>,
         door: Option<OwnedFd>,
     ) -> io::Result<WorkerSeat> {
         let slot = self.scoreboard.slot(slot);
@@ -105,9 +107,20 @@ impl Inheritance {
         Ok(WorkerSeat {
             worker,
             site: self.site,
-            secrets: self.secrets,
-            listeners: self.listeners,
+            // A template whose workers were put behind fronts has them still.
+            secrets: if door.is_none() {
+                self.secrets
+            } else {
+                SecretText::new(Vec::new())
+            },
+            listeners: if door.is_none() {
+                self.listeners
+            } else {
+                Vec::new()
+            },
+            black_box: black_box.map(BlackBox::open).transpose()?,
             door,
+            careful: false,
             log_files: self.log_files,
             control: Control::new(control, slot.clone())?,
             slot,

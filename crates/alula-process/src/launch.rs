@@ -21,6 +21,7 @@ use crate::error_log::ErrorLog;
 use crate::front;
 use crate::inheritance::{Description, Role};
 use crate::listeners::Bound;
+use crate::memory_kills::MemoryKills;
 use crate::messages::Channel;
 use crate::plan::{GroupPlan, SecretText, SiteText};
 use crate::privileges::{RunAs, is_root};
@@ -74,6 +75,7 @@ pub(crate) struct Belongings {
     scoreboard: Scoreboard,
     error_log: ErrorLog,
     run_as: Option<RunAs>,
+    memory_kills: MemoryKills,
 }
 
 impl Belongings {
@@ -104,6 +106,7 @@ impl Belongings {
             scoreboard,
             error_log,
             run_as: run_as.filter(|_| is_root()),
+            memory_kills: MemoryKills::new(),
         })
     }
 
@@ -121,6 +124,10 @@ impl Belongings {
     /// Whether templates and workers keep being root when we are.
     pub(crate) fn children_are_root(&self) -> bool {
         self.run_as.as_ref().is_none_or(RunAs::is_root)
+    }
+
+    pub(crate) fn memory_kills(&self) -> &MemoryKills {
+        &self.memory_kills
     }
 
     pub(crate) fn scoreboard(&self) -> &Scoreboard {

@@ -11,10 +11,12 @@
 //! | worker (forked from a template) | [`template::run`] returning a [`WorkerSeat`] | an [`Order`] |
 //! | front (a worker without Python) | [`front::inherited`] | an [`Order`] |
 
+mod black_box;
 mod code_watch;
 mod inheritance;
 mod launch;
 mod listeners;
+mod memory_kills;
 mod messages;
 mod plan;
 mod privileges;
@@ -38,13 +40,16 @@ pub mod python;
 pub mod supervisor;
 pub mod template;
 
+pub use black_box::{BlackBox, RunningThread};
 pub use code_watch::Sources;
 pub use listeners::{BindError, Listener};
-pub use plan::{GroupPlan, Limits, Plan, SecretText, SiteText};
+pub use plan::{GroupPlan, Limits, Plan, Reserve, SecretText, SiteText};
 pub use privileges::{RunAs, UnknownName, is_root};
 pub use scoreboard::{
     Outcome, Row, RunningRequest, Scoreboard, ServerRow, Slot, State, Tally, Totals, Work,
 };
 pub use status::{Report, StatusPage};
 pub use turns::Turns;
-pub use worker::{Control, Door, Heard, LogFile, Order, Orders, SiteFilesText, WorkerSeat};
+pub use worker::{
+    Control, Door, Heard, LogFile, Order, Orders, SiteFilesText, WorkerSeat, leave_at_once,
+};

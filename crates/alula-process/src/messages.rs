@@ -21,17 +21,19 @@ const PACKET_BYTES_MAX: usize = 32 * 1024;
 const TEXT_BYTES_MAX: usize = 4 * 1024;
 
 /// How many descriptors travel with one message.
-const DESCRIPTORS_MAX: usize = 2;
+const DESCRIPTORS_MAX: usize = 3;
 
 /// Supervisor to template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ToTemplate {
-    /// Fork a worker; the descriptors beside the message are its control socket and, behind fronts, its door.
+    /// Fork a worker; the descriptors beside the message are its control socket, its black box and, behind fronts, its door.
     Fork {
         /// The worker's number, never used twice.
         worker: u64,
         /// Its row in the scoreboard.
         slot: usize,
+        /// Others of its kind have crashed (see [`WorkerSeat::careful`](crate::WorkerSeat)).
+        careful: bool,
     },
 }
 
@@ -89,11 +91,20 @@ pub(crate) enum ToFront {
         /// Counts from 1: fronts are told again with each worker.
         version: u32,
     },
+    /// Nobody works for an interpreter, and nobody will for so long, unless a door is shown before.
+    Away {
+        /// The interpreter, by its place in the Site.
+        interpreter: usize,
+        /// The time.
+        seconds: u64,
+    },
 }
 
 /// Worker to supervisor. What goes the other way is an [`Order`](crate::Order), one byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FromWorker {
+    /// A request of it was given up: it wants to be replaced, and may never end by itself.
+    Stuck,
     /// It accepts connections.
     Ready,
     /// The application did not load in this worker (sent before `Ready`).
@@ -235,7 +246,11 @@ mod tests {
     fn a_message_arrives_with_its_descriptors() {
         let (ours, theirs) = Channel::pair().unwrap();
         let theirs = Channel::new(theirs);
-        let message = ToTemplate::Fork { worker: 7, slot: 3 };
+        let message = ToTemplate::Fork {
+            worker: 7,
+            slot: 3,
+            careful: false,
+        };
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         ours.send(&message, &[writer.as_fd(), writer.as_fd()])
             .unwrap();

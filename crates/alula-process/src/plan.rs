@@ -37,6 +37,17 @@ pub struct Plan {
     /// The interpreters and the fronts, of which there is one group at most. Fronts alone have the listeners where there
     /// are any.
     pub groups: Vec<GroupPlan>,
+    /// Where there are no fronts: those that may be needed.
+    pub reserve: Option<Reserve>,
+}
+
+/// Fronts that are put before the workers of a lone interpreter when these crash (`PythonIsolation`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// The fronts.
+    pub fronts: GroupPlan,
+    /// Whether the first crash is enough. Otherwise only when nobody is left to answer.
+    pub at_first_crash: bool,
 }
 
 /// Workers that are alike.

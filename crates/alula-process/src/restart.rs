@@ -16,6 +16,9 @@ const DELAY_FIRST: Duration = Duration::from_millis(100);
 /// The longest wait between two starts.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
+/// The longest wait after deaths that a request has brought about: each costs its request, and no other.
+const DELAY_AT_REQUEST_MAX: Duration = Duration::from_millis(500);
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -57,7 +60,17 @@ impl Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Exited(code) => write!(f, "exited with status {code}"),
+            Self::Exited(code) => {
+                write!(f, "exited with status {code}")?;
+                match code {
+                    1 => f.write_str(" (an error)"),
+                    120 => f.write_str(" (Python could not write its output)"),
+                    126 | 127 => f.write_str(" (a program could not be executed)"),
+                    // As a shell tells of a signal.
+                    129..160 => write!(f, " (as after {})", signal_name(code - 128)),
+                    _ => Ok(()),
+                }
+            }
             Self::Signaled { signal, core } => {
                 write!(f, "was killed by {}", signal_name(signal))?;
                 f.write_str(if core { ", core dumped" } else { "" })
@@ -67,7 +80,7 @@ impl fmt::Display for Ending {
     }
 }
 
-fn signal_name(signal: i32) -> String {
+pub(crate) fn signal_name(signal: i32) -> String {
     let name = match signal {
         libc::SIGABRT => "SIGABRT (it gave up)",
         libc::SIGBUS => "SIGBUS (bad memory access)",
@@ -76,6 +89,12 @@ fn signal_name(signal: i32) -> String {
         libc::SIGILL => "SIGILL (illegal instruction)",
         libc::SIGINT => "SIGINT",
         libc::SIGKILL => "SIGKILL (by hand, or the kernel was out of memory)",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGTRAP => "SIGTRAP (a check of the program failed)",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGXFSZ => "SIGXFSZ (a file became too large)",
         libc::SIGQUIT => "SIGQUIT",
         libc::SIGSEGV => "SIGSEGV (segmentation fault)",
         libc::SIGSYS => "SIGSYS (forbidden system call)",
@@ -96,6 +115,16 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// A process that should have gone on died. Returns the wait before the next start; the first is none.
     pub(crate) fn failed(&mut self, now: Instant, lived: Duration) -> Duration {
+        self.count(now, lived, DELAY_MAX)
+    }
+
+    /// As [`Backoff::failed`], while it was inside of a request. Its next requests come as they would have come anyhow, so
+    /// this is no loop: a page that crashes each time must not take the others away.
+    pub(crate) fn failed_at_request(&mut self, now: Instant, lived: Duration) -> Duration {
+        self.count(now, lived, DELAY_AT_REQUEST_MAX)
+    }
+
+    fn count(&mut self, now: Instant, lived: Duration, most: Duration) -> Duration {
         let quiet = self
             .not_before
             .is_some_and(|until| now.duration_since(until) >= YOUNG);
@@ -107,7 +136,7 @@ impl Backoff {
             1 => Duration::ZERO,
             many => DELAY_FIRST
                 .saturating_mul(1_u32 << (many - 2).min(16))
-                .min(DELAY_MAX),
+                .min(most),
         };
         self.not_before = Some(now + delay);
         delay
@@ -171,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_crashes_does_not_slow_down_the_others() {
+        let now = Instant::now();
+        let mut backoff = Backoff::default();
+        let mut failed = || backoff.failed_at_request(now, Duration::ZERO).as_millis();
+        let delays: Vec<u128> = (0..8).map(|_| failed()).collect();
+        assert_eq!(delays, [0, 100, 200, 400, 500, 500, 500, 500]);
+    }
+
+    #[test]
     fn after_a_quiet_time_the_count_starts_again() {
         assert_eq!(
             delays(&[(0, 5), (10, 5), (20, 5), (30_000, 5)]),
@@ -207,6 +245,11 @@ mod tests {
         let check = |raw, expected: &str| assert_eq!(Ending::from_raw(raw).to_string(), expected);
         check(0, "exited with status 0");
         check(3 << 8, "exited with status 3");
+        check(1 << 8, "exited with status 1 (an error)");
+        check(
+            139 << 8,
+            "exited with status 139 (as after SIGSEGV (segmentation fault))",
+        );
         check(
             libc::SIGSEGV | 0x80,
             "was killed by SIGSEGV (segmentation fault), core dumped",

@@ -3,6 +3,7 @@
 //! One loop that sleeps until a signal comes, somebody says something, or something is due; then everyone is tended,
 //! whatever it was that woke us. Only what was seen decides, never the order of events.
 
+mod autopsy;
 mod child;
 mod generation;
 mod logs;
@@ -257,7 +258,12 @@ impl Supervisor {
         self.generation += 1;
         // The programs of the old configuration end when the last old worker has closed their pipe.
         self.log_programs = prepared.log_programs;
-        let incoming = Generation::new(self.generation, prepared.groups, prepared.belongings);
+        let incoming = Generation::new(
+            self.generation,
+            prepared.groups,
+            prepared.reserve,
+            prepared.belongings,
+        );
         let Some(incoming) = incoming else {
             return;
         };

@@ -130,20 +130,31 @@ fn live(
         if !happened.asked {
             continue;
         }
-        let Some((ToTemplate::Fork { worker, slot }, descriptors)) = control.receive()? else {
+        let Some((
+            ToTemplate::Fork {
+                worker,
+                slot,
+                careful,
+            },
+            descriptors,
+        )) = control.receive()?
+        else {
             return Ok(None);
         };
         let mut descriptors = descriptors.into_iter();
-        let (Some(socket), door) = (descriptors.next(), descriptors.next()) else {
+        let given = (descriptors.next(), descriptors.next(), descriptors.next());
+        let (Some(socket), Some(black_box), door) = given else {
             return Ok(None);
         };
         match application.fork() {
             Ok(Forked::Child) => {
                 name_process(c"alula-worker");
-                return inheritance.seat(worker, slot, socket, door).map(Some);
+                return inheritance
+                    .seat(worker, slot, socket, Some(black_box), door)
+                    .map(|seat| Some(WorkerSeat { careful, ..seat }));
             }
             Ok(Forked::Parent(pid)) => {
-                drop((socket, door));
+                drop((socket, black_box, door));
                 let child = Child::new(worker, pid)?;
                 let started = FromTemplate::Started { worker };
                 control.send(&started, &[child.pidfd.as_fd()])?;

@@ -8,9 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alula_config::site::LogTarget;
 
+use crate::black_box::BlackBox;
 use crate::listeners::Listener;
 use crate::messages::{Channel, FromWorker, ToFront, bounded};
 use crate::plan::{SecretText, SiteText};
@@ -59,6 +61,10 @@ pub struct WorkerSeat {
     pub listeners: Vec<Listener>,
     /// Behind fronts: where they hand over connections (see [`crate::hand_over`]).
     pub door: Option<OwnedFd>,
+    /// Others of its kind have crashed: nothing that is finished shall wait in it.
+    pub careful: bool,
+    /// Where it notes what it does, for whoever has to explain its death. A front has none.
+    pub black_box: Option<BlackBox>,
     /// The log files of the configuration, open.
     pub log_files: Vec<LogFile>,
     /// Its row in the scoreboard.
@@ -106,6 +112,13 @@ impl Control {
             .send(&FromWorker::Leaving(bounded(reason)), &[])
     }
 
+    /// A request was given up, and its thread will perhaps never come back: as [`Control::leaving`], but it takes no more
+    /// requests, and after the order it is not waited for without end.
+    pub fn stuck(&self) -> io::Result<()> {
+        self.closing();
+        self.channel.send(&FromWorker::Stuck, &[])
+    }
+
     /// To wait for orders; must be called on a tokio runtime.
     pub fn orders(&self) -> io::Result<Orders> {
         let socket = UnixStream::from(self.channel.as_fd().try_clone_to_owned()?);
@@ -129,30 +142,47 @@ impl Control {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
         };
-        if let (Ok(told), Some(descriptor)) = (
-            serde_json::from_slice(&packet[..length]),
-            descriptors.into_iter().next(),
-        ) {
-            return Ok(Some(match told {
-                ToFront::Door {
+        let told = serde_json::from_slice(&packet[..length]).ok();
+        match (told, descriptors.into_iter().next()) {
+            (
+                Some(ToFront::Door {
                     interpreter,
                     worker,
                     slot,
-                } => Heard::Door(Door {
+                }),
+                Some(socket),
+            ) => {
+                return Ok(Some(Heard::Door(Door {
                     interpreter,
                     worker,
                     slot,
-                    socket: descriptor,
-                }),
-                ToFront::SiteFiles {
+                    socket,
+                })));
+            }
+            (
+                Some(ToFront::SiteFiles {
                     interpreter,
                     version,
-                } => Heard::SiteFiles(SiteFilesText {
+                }),
+                Some(memory),
+            ) => {
+                return Ok(Some(Heard::SiteFiles(SiteFilesText {
                     interpreter,
                     version,
-                    memory: descriptor.into(),
+                    memory: memory.into(),
+                })));
+            }
+            (
+                Some(ToFront::Away {
+                    interpreter,
+                    seconds,
                 }),
-            }));
+                _,
+            ) => {
+                let time = Duration::from_secs(seconds);
+                return Ok(Some(Heard::Away { interpreter, time }));
+            }
+            _ => {}
         }
         if packet[0] == Order::Graceful.byte() {
             self.slot.draining();
@@ -160,6 +190,12 @@ impl Control {
         }
         Ok(Some(Heard::Order(Order::Now)))
     }
+}
+
+/// Ends the process now, whatever its threads are doing.
+pub fn leave_at_once() -> ! {
+    // SAFETY: nothing of the process is used afterwards.
+    unsafe { libc::_exit(0) }
 }
 
 /// What the supervisor says to a worker.
@@ -171,6 +207,13 @@ pub enum Heard {
     Door(Door),
     /// To a front: what a project says of its files.
     SiteFiles(SiteFilesText),
+    /// To a front: an interpreter has none, and will not have any for so long.
+    Away {
+        /// The interpreter, by its place in the Site.
+        interpreter: usize,
+        /// The time.
+        time: Duration,
+    },
 }
 
 /// What a project says of its files: text of the assemblies'.

@@ -315,7 +315,15 @@ impl Handler for PythonHandler {
 
 impl PythonHandler {
     fn submit(&self, request: Request, begun: Option<Begun>) -> Answer {
+        let id = request.id;
         match self.dispatcher.submit(request, &self.call, begun) {
+            Ok(answer) if self.dispatcher.gives_up() => {
+                let dispatcher = self.dispatcher.clone();
+                Box::pin(async move {
+                    let answered = dispatcher.answer_in_time(id, answer).await;
+                    answered.unwrap_or_else(status_response)
+                })
+            }
             Ok(answer) => Box::pin(async move {
                 match answer.await {
                     Ok(response) => response,

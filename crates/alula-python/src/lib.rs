@@ -20,6 +20,6 @@ mod text;
 mod wsgi;
 
 pub use application::{ApplicationSpec, Applications, Handlers};
-pub use dispatch::{DispatchSettings, Dispatcher, Gauge};
+pub use dispatch::{DispatchSettings, Dispatcher, Watch};
 pub use environ::RouteSettings;
 pub use module::register;

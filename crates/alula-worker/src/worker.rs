@@ -5,18 +5,28 @@ use crate::counter::Counter;
 use alula_config::Site;
 use alula_process::error_log::ErrorLogs;
 use alula_process::hand_over::Answering;
-use alula_process::{Order, Orders, Slot, StatusPage, Tally, Turns, WorkerSeat};
-use alula_python::{Applications, DispatchSettings, Dispatcher, Gauge, Handlers};
+use alula_process::{
+    BlackBox, Control, Order, Orders, Slot, StatusPage, Tally, Turns, WorkerSeat, leave_at_once,
+};
+use alula_python::{Applications, DispatchSettings, Dispatcher, Handlers, Watch};
 use alula_routing::RouteTable;
 use alula_server::{HostSettings, Server};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
+use std::time::Duration;
 
 /// Complete requests that may wait for Python in one worker; one more is answered 503.
 const QUEUE_REQUESTS_MAX: usize = 1024;
+
+/// How long a worker with a request that is stuck waits for its other requests.
+const STUCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it then has to leave in an orderly way.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves until told to leave. Ends the process; returns only when it cannot even begin.
 pub(crate) fn run(
@@ -30,7 +40,11 @@ pub(crate) fn run(
 ) -> PyResult<()> {
     let failed = |error: std::io::Error| PyRuntimeError::new_err(error.to_string());
     let startup = py.import("alula.startup")?;
-    startup.call_method0("worker")?;
+    let black_box = seat
+        .black_box
+        .ok_or_else(|| PyRuntimeError::new_err("a worker has a black box"))?;
+    startup.call_method1("worker", (BlackBox::signal(), black_box.descriptor()))?;
+    black_box.watch();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -41,13 +55,20 @@ pub(crate) fn run(
         .get(interpreter)
         .ok_or_else(|| PyRuntimeError::new_err("the site has no such interpreter"))?;
     let threads_max = interpreter.threads.max(1) as usize;
-    let dispatcher = Dispatcher::new(
-        DispatchSettings {
-            threads_max,
-            queue_requests_max: QUEUE_REQUESTS_MAX,
-        },
-        Arc::new(Row(seat.slot.clone())),
-    );
+    let settings = DispatchSettings {
+        threads_max,
+        queue_requests_max: QUEUE_REQUESTS_MAX,
+        request_timeout: interpreter.processes.request_timeout,
+        careful: seat.careful,
+    };
+    let notes = Arc::new(Notes {
+        black_box,
+        slot: seat.slot.clone(),
+        control: seat.control.clone(),
+        timeout: interpreter.processes.request_timeout,
+        service: OnceLock::new(),
+    });
+    let dispatcher = Dispatcher::new(settings, notes.clone());
     let workers = interpreter.workers.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),
         |workers| workers as usize,
@@ -99,6 +120,7 @@ pub(crate) fn run(
         .map_err(failed)?;
         // The counter ends the taking of requests once the worker has served enough.
         counter.watch(service.clone());
+        let _ = notes.service.set(service.clone());
         let orders = control.orders().map_err(failed)?;
         control.ready().map_err(failed)?;
         runtime.spawn(obey(orders, service.clone(), dispatcher.clone()));
@@ -112,21 +134,80 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Where the dispatcher's load is shown.
-#[derive(Debug)]
-struct Row(Slot);
+/// Where threads note what they do, and what follows from it.
+struct Notes {
+    black_box: BlackBox,
+    slot: Slot,
+    control: Control,
+    timeout: Option<Duration>,
+    service: OnceLock<Service>,
+}
 
-impl Gauge for Row {
+impl std::fmt::Debug for Notes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.black_box.fmt(f)
+    }
+}
+
+impl Watch for Notes {
     fn queued(&self, requests: usize) {
-        self.0.queued(requests);
+        self.slot.queued(requests);
     }
 
     fn thread_begins(&self) {
-        self.0.thread_begins();
+        self.slot.thread_begins();
     }
 
     fn thread_ends(&self) {
-        self.0.thread_ends();
+        self.slot.thread_ends();
+    }
+
+    fn request_of(&self, seat: usize) -> Option<&'static AtomicU64> {
+        self.black_box.request_of(seat)
+    }
+
+    fn thread_starts(&self, seat: usize) {
+        self.black_box.thread_starts(seat);
+    }
+
+    fn call_seen(&self, seat: usize) {
+        self.black_box.begun(seat);
+    }
+
+    fn given_up(&self, request: u64, lasted: Duration) {
+        // Before anything else: the stacks are those of now.
+        let stacks = self.black_box.stacks();
+        let known = self
+            .slot
+            .running_requests()
+            .into_iter()
+            .find(|known| known.id == request);
+        let what = known.map_or_else(
+            || format!("[request {request:x}]"),
+            |known| {
+                let came = known.started.elapsed().unwrap_or_default();
+                let waited = came.saturating_sub(lasted).as_secs_f64();
+                format!("{known}, which had waited for {waited:.3} s,")
+            },
+        );
+        let (lasted, timeout) = (
+            lasted.as_secs_f64(),
+            self.timeout.unwrap_or_default().as_secs(),
+        );
+        let (row, pid) = (self.slot.row(), std::process::id());
+        let stacks = stacks.replace('\n', "\n  ");
+        tracing::error!(
+            target: "python",
+            "{what} is inside Python for {lasted:.1} s, longer than request-timeout={timeout}: answered 504; worker {} \
+             (pid {pid}) is replaced when its other requests are answered\n  {stacks}",
+            row.worker
+        );
+        if let Some(service) = self.service.get() {
+            service.close_after_requests();
+        }
+        if let Err(error) = self.control.stuck() {
+            tracing::error!(target: "core", "cannot ask for a replacement: {error}");
+        }
     }
 }
 
@@ -170,7 +251,7 @@ impl Service {
 async fn obey(orders: Orders, service: Service, dispatcher: Dispatcher) {
     if let Order::Graceful = orders.next().await.unwrap_or(Order::Now) {
         // A second order can only be to leave at once.
-        let mut drained = std::pin::pin!(service.drain());
+        let mut drained = std::pin::pin!(drain(&service, &dispatcher));
         let mut again = std::pin::pin!(orders.next());
         std::future::poll_fn(|cx| {
             if again.as_mut().poll(cx).is_ready() {
@@ -180,7 +261,48 @@ async fn obey(orders: Orders, service: Service, dispatcher: Dispatcher) {
         })
         .await;
     }
+    if !dispatcher.is_stuck() {
+        dispatcher.stop();
+        return;
+    }
+    // Threads do not come back from calls that are stuck. Whoever can leaves as always; if nobody can, the process ends.
+    if let Service::Accepting(server) = &service {
+        server.flush_logs();
+    }
+    let leave = || {
+        std::thread::sleep(LEAVE_PATIENCE);
+        leave_at_once()
+    };
+    let leaving = std::thread::Builder::new()
+        .name("leaving".into())
+        .spawn(leave);
+    if leaving.is_err() {
+        leave_at_once();
+    }
     dispatcher.stop();
+}
+
+/// Waits until all requests are answered. When some are stuck those that wait for Python may wait in vain: after a while
+/// they are turned away. Behind fronts they stay where they are, and the fronts hand them to another worker.
+async fn drain(service: &Service, dispatcher: &Dispatcher) {
+    let mut drained = std::pin::pin!(service.drain());
+    let looked = std::time::Duration::from_millis(100);
+    let mut stuck_for = std::time::Duration::ZERO;
+    while tokio::time::timeout(looked, drained.as_mut())
+        .await
+        .is_err()
+    {
+        if dispatcher.is_stuck() {
+            stuck_for += looked;
+        }
+        if stuck_for >= STUCK_PATIENCE {
+            if let Service::Accepting(_) = service {
+                dispatcher.turn_away();
+                let _ = tokio::time::timeout(LEAVE_PATIENCE, drained).await;
+            }
+            return;
+        }
+    }
 }
 
 #[cfg(test)]

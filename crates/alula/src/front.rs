@@ -101,6 +101,7 @@ async fn next_order(orders: &Orders, front: &Front) -> std::io::Result<Order> {
             Heard::Order(order) => return Ok(order),
             Heard::Door(door) => front.doors.open(door),
             Heard::SiteFiles(files) => front.learn(&files)?,
+            Heard::Away { interpreter, time } => front.doors.away(interpreter, time),
         }
     }
 }

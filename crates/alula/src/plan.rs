@@ -6,10 +6,10 @@ use std::io;
 use std::path::Path;
 
 use alula_config::Site;
-use alula_config::site::{Interpreter, LogLevel, LogTarget};
+use alula_config::site::{Interpreter, Isolation, LogLevel, LogTarget};
 use alula_process::error_log::LogSettings;
 use alula_process::python::PythonPlan;
-use alula_process::{GroupPlan, Limits, Plan, RunAs, SecretText, SiteText};
+use alula_process::{GroupPlan, Limits, Plan, Reserve, RunAs, SecretText, SiteText};
 use alula_server::{Tls, TlsMaterial};
 use anyhow::{Context, Result, anyhow};
 
@@ -46,6 +46,10 @@ pub(crate) fn plan(site: &Site, overrides: Overrides) -> Result<(Plan, Vec<Strin
         run_as: RunAs::find(site.user.as_deref(), site.group.as_deref())?,
         graceful_timeout: site.processes.graceful_timeout,
         groups: groups(site, overrides)?,
+        reserve: (!site.has_fronts()).then(|| Reserve {
+            fronts: fronts(site, overrides),
+            at_first_crash: site.isolation == Isolation::Auto,
+        }),
     };
     Ok((plan, warnings))
 }
@@ -85,12 +89,6 @@ fn read(path: &Path) -> io::Result<String> {
 
 /// The interpreters; fronts before them unless there is a lone one; fronts alone when there is none.
 fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = |wanted: Option<u32>| match wanted {
-        _ if overrides.one_worker => 1,
-        Some(workers) => (workers as usize).max(1),
-        None => cores,
-    };
     let mut groups = Vec::new();
     for (interpreter, place) in site.interpreters.iter().zip(0..) {
         let own = &interpreter.processes;
@@ -106,7 +104,7 @@ fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
         };
         groups.push(GroupPlan {
             name: interpreter.name.clone(),
-            workers: count(interpreter.workers),
+            workers: count(interpreter.workers, overrides),
             threads: interpreter.threads.max(1),
             python: Some(python(interpreter, place)),
             run_as,
@@ -119,23 +117,35 @@ fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
         });
     }
     if site.has_fronts() {
-        let wanted = match groups.as_slice() {
-            [] => site.processes.workers,
-            // They only pass on: more than cores would just be more.
-            _ => None,
-        };
-        groups.push(GroupPlan {
-            name: "front".to_owned(),
-            workers: count(wanted),
-            threads: 0,
-            python: None,
-            run_as: None,
-            directory: None,
-            umask: None,
-            limits: Limits::default(),
-        });
+        groups.push(fronts(site, overrides));
     }
     Ok(groups)
+}
+
+fn count(wanted: Option<u32>, overrides: Overrides) -> usize {
+    match wanted {
+        _ if overrides.one_worker => 1,
+        Some(workers) => (workers as usize).max(1),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn fronts(site: &Site, overrides: Overrides) -> GroupPlan {
+    let wanted = match site.interpreters.as_slice() {
+        [] => site.processes.workers,
+        // They only pass on: more than cores would just be more.
+        _ => None,
+    };
+    GroupPlan {
+        name: "front".to_owned(),
+        workers: count(wanted, overrides),
+        threads: 0,
+        python: None,
+        run_as: None,
+        directory: None,
+        umask: None,
+        limits: Limits::default(),
+    }
 }
 
 fn python(interpreter: &Interpreter, place: usize) -> PythonPlan {

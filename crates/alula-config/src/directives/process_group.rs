@@ -16,15 +16,19 @@ const SECONDS_MAX: u64 = 10 * 365 * 24 * 3600;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "PythonGroup", args: Arity::at_least(1), syntax: "interpreter [processes=n] [threads=n] [home=virtualenv] [user=name] [group=name] \
-            [umask=mode] [directory=path] [python-path=path:path] [lang=locale] [maximum-requests=n] [lifetime=seconds] [memory-limit=bytes]",
+            [umask=mode] [directory=path] [python-path=path:path] [lang=locale] [maximum-requests=n] [lifetime=seconds] [memory-limit=bytes] \
+            [request-timeout=seconds]",
         contexts: Contexts::SERVERS, default: "", apply: Apply::Run(python_group),
         doc: "The processes of an interpreter: how many there are, who they run as, which virtualenv they run, and when a worker is \
-              replaced (one at a time, and never before its successor is ready). What is left out is as for the others. Alula's own.",
+              replaced (one at a time, and never before its successor is ready). What is left out is as for the others. A request that is \
+              inside Python for longer than `request-timeout` is answered 504, the error log gets the Python stack of every thread, and \
+              the worker is replaced when its other requests are answered; without the option a request may take as long as it likes. \
+              Alula's own.",
     },
     Entry {
         name: "WSGIDaemonProcess", args: Arity::at_least(1), syntax: "group [processes=n] [threads=n] [python-home=virtualenv] [python-path=path:path] \
             [user=name] [group=name] [umask=mode] [home=path] [lang=locale] [locale=locale] [maximum-requests=n] [restart-interval=seconds] \
-            [memory-limit=bytes]",
+            [memory-limit=bytes] [request-timeout=seconds]",
         contexts: Contexts::SERVERS, default: "", apply: Apply::Run(daemon_process),
         doc: "mod_wsgi's `PythonGroup`: one process with 15 threads unless it says otherwise. Options that only concern mod_wsgi's own \
               processes and sockets are accepted with a note.",
@@ -79,7 +83,6 @@ fn python_group(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
             "home" => group.home = Some(home(scope, word, value)?),
             "directory" => group.directory = Some(scope.draft.server_root.join(value)),
             "lifetime" => group.lifetime = Some(seconds(word, value)?),
-            "request-timeout" => return Err(Problem::not_yet(word)),
             _ if common(scope, &mut group, word, key, value)? => {}
             _ => return Err(Problem::at(word, format!("unknown option {key:?}"))),
         }
@@ -105,10 +108,6 @@ fn daemon_process(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
                 .environment
                 .push(("LC_ALL".to_owned(), value.to_owned())),
             _ if common(scope, &mut group, word, key, value)? => {}
-            "request-timeout" => {
-                let message = "WSGIDaemonProcess: request-timeout has no effect yet: a request that is stuck stays so";
-                scope.note(word.span, message);
-            }
             _ if WITHOUT_EFFECT.contains(&key) => {
                 let message = format!(
                     "WSGIDaemonProcess: {key} has no effect: it concerns mod_wsgi's own processes"
@@ -174,6 +173,9 @@ fn common(
         "memory-limit" => {
             group.memory_bytes_max =
                 Some(number(word, value, 0, u64::MAX)?).filter(|&bytes| bytes > 0);
+        }
+        "request-timeout" => {
+            group.request_timeout = Some(seconds(word, value)?).filter(|time| !time.is_zero());
         }
         "user" => group.user = Some(value.to_owned()),
         "group" => group.group = Some(value.to_owned()),

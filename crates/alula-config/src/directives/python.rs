@@ -65,8 +65,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         name: "PythonIsolation", args: Arity::exactly(1), syntax: "Auto | On | Off", contexts: Contexts::SERVER,
         default: "Auto", apply: Apply::Run(python_isolation),
-        doc: "Whether a lone interpreter answers behind fronts, as several do. Behind fronts a worker that dies costs the one request \
-              it was running (502) and no connection; each request costs a few microseconds more. Alula's own.",
+        doc: "Whether a lone interpreter's workers answer behind fronts, as those of several interpreters do. In front, a crash costs \
+              the requests the worker is inside of (502); a worker that accepts connections itself is faster by some microseconds, and \
+              a crash closes its connections. `Auto`: without fronts until a worker is killed by a signal, then with them until the next \
+              restart. `Off`: without. When workers end as soon as they are started fronts come in any case, to answer 503 and to serve \
+              files meanwhile. Alula's own.",
     },
     Entry {
         name: "PythonImport", args: Arity::exactly(2), syntax: "module[::function] interpreter", contexts: Contexts::SERVERS,

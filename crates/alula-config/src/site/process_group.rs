@@ -38,6 +38,8 @@ pub struct ProcessGroup {
     pub lifetime: Option<Duration>,
     /// `memory-limit=`: a worker that has more than this is replaced; in bytes.
     pub memory_bytes_max: Option<u64>,
+    /// `request-timeout=`: a request that is inside Python for longer is answered 504, and its worker replaced.
+    pub request_timeout: Option<Duration>,
 }
 
 /// The name of a process or application group, as far as it is known before a request.

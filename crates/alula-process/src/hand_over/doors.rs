@@ -15,7 +15,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How many connections to one worker are kept for later.
@@ -41,6 +41,8 @@ struct Interpreter {
     name: String,
     ways: Mutex<Ways>,
     opened: Notify,
+    /// Until when nobody will be there, as the supervisor says.
+    away_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Doors {
             name,
             ways: Mutex::default(),
             opened: Notify::new(),
+            away_until: Mutex::default(),
         };
         Arc::new(Self {
             interpreters: interpreters.into_iter().map(interpreter).collect(),
@@ -107,7 +110,23 @@ impl Doors {
             idle: Vec::new(),
         };
         interpreter.ways.lock().ways.push(way);
+        *interpreter.away_until.lock() = None;
         interpreter.opened.notify_waiters();
+    }
+
+    /// Nobody works for an interpreter, and nobody will for so long: requests are not to wait.
+    pub fn away(&self, interpreter: usize, time: Duration) {
+        if let Some(interpreter) = self.interpreters.get(interpreter) {
+            *interpreter.away_until.lock() = Some(Instant::now() + time);
+            // Those that wait already look again.
+            interpreter.opened.notify_waiters();
+        }
+    }
+
+    /// For how long nobody will be there; `None`: somebody may come at any time.
+    pub(super) fn absence(&self, interpreter: usize) -> Option<Duration> {
+        let until = *self.interpreters[interpreter].away_until.lock();
+        until?.checked_duration_since(Instant::now())
     }
 
     /// A handler that hands requests to the workers of an interpreter. They learn what to do with them from the definition.
@@ -176,12 +195,16 @@ impl Doors {
             loop {
                 let opened = self.interpreters[interpreter].opened.notified();
                 if let Some(borrowed) = self.borrow(interpreter) {
-                    return borrowed;
+                    return Some(borrowed);
+                }
+                if self.absence(interpreter).is_some() {
+                    return None;
                 }
                 opened.await;
             }
         };
-        tokio::time::timeout(WORKER_WAIT, opened).await.ok()
+        let waited = tokio::time::timeout(WORKER_WAIT, opened).await;
+        waited.ok().flatten()
     }
 }
 

@@ -120,9 +120,9 @@ impl Inner {
             "[request {id:x}] {method} {target}: {name} has no worker to take it, answered 503"
         );
         let mut response = status_response(StatusCode::SERVICE_UNAVAILABLE);
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, RETRY_AFTER);
+        let absence = self.doors.absence(self.interpreter);
+        let again = absence.map_or(RETRY_AFTER, |absence| (absence.as_secs() + 1).into());
+        response.headers_mut().insert(header::RETRY_AFTER, again);
         response
     }
 }

@@ -41,6 +41,24 @@ pub struct RunningRequest {
     pub target: String,
 }
 
+impl std::fmt::Display for RunningRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            id,
+            client,
+            method,
+            authority,
+            target,
+            ..
+        } = self;
+        write!(f, "{method} {target} from {client}, request {id:x}")?;
+        if !authority.is_empty() {
+            write!(f, ", to {authority}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Where one worker puts its requests on record. Has one writer at a time, like the row's counters.
 #[derive(Debug)]
 pub(super) struct Records {

@@ -48,31 +48,44 @@ pub(super) struct Child {
     silent_since: Option<Instant>,
     /// Behind fronts: the way to it, to be given to each front.
     door: Option<OwnedFd>,
+    /// What it notes of itself. A front has none.
+    pub(super) black_box: Option<OwnedFd>,
+    /// How long it may take to leave at most, whatever the others may.
+    patience_max: Option<Duration>,
+}
+
+/// What is kept of a worker that was just started.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) channel: Channel,
+    /// Not known yet when a template was asked for it.
+    pub(super) process: Option<Process>,
+    pub(super) door: Option<OwnedFd>,
+    pub(super) black_box: Option<OwnedFd>,
 }
 
 impl Child {
-    pub(super) fn new(
-        number: u64,
-        slot: Slot,
-        channel: Channel,
-        process: Option<Process>,
-        door: Option<OwnedFd>,
-        now: Instant,
-    ) -> Self {
-        let (stage, channel) = (Stage::Starting, Some(channel));
-        let (term_at, kill_at, silent_since) = (None, None, None);
+    pub(super) fn new(number: u64, slot: Slot, started: Started, now: Instant) -> Self {
         Self {
             number,
             slot,
-            stage,
-            process,
+            stage: Stage::Starting,
+            process: started.process,
             started: now,
-            channel,
-            term_at,
-            kill_at,
-            silent_since,
-            door,
+            channel: Some(started.channel),
+            term_at: None,
+            kill_at: None,
+            silent_since: None,
+            door: started.door,
+            black_box: started.black_box,
+            patience_max: None,
         }
+    }
+
+    /// Its process, for the log; 0 when that was never known.
+    pub(super) fn pid(&self) -> i32 {
+        let process = self.process.as_ref();
+        process.map_or(0, |process| process.pid.as_raw_nonzero().get())
     }
 
     /// Tells a front the way to a worker.
@@ -116,6 +129,19 @@ impl Child {
         }
     }
 
+    /// Tells a front that nobody is there for a while.
+    pub(super) fn show_away(&self, interpreter: usize, time: Duration) {
+        let seconds = time.as_secs() + 1;
+        let away = ToFront::Away {
+            interpreter,
+            seconds,
+        };
+        if let Some(channel) = &self.channel {
+            // One that is gone needs no telling, one that is busy asks in vain for some seconds.
+            let _ = channel.send(&away, &[]);
+        }
+    }
+
     pub(super) fn channel(&self) -> Option<&Channel> {
         self.channel.as_ref()
     }
@@ -139,6 +165,8 @@ impl Child {
     /// Tells it to go. `patience`: how long it may take to finish what it has.
     pub(super) fn order(&mut self, order: Order, patience: Option<Duration>, now: Instant) {
         self.stage = Stage::Ordered;
+        let bounds = [patience, self.patience_max];
+        let patience = bounds.into_iter().flatten().min();
         let start = match order {
             Order::Now => Some(now),
             Order::Graceful => patience.map(|patience| now + patience),
@@ -148,6 +176,19 @@ impl Child {
         if let Some(channel) = &self.channel {
             // A worker that does not hear it is ended by the signals, one that is gone has ended already.
             let _ = channel.send_packet(&[order.byte()], &[]);
+        }
+    }
+
+    /// From now on it may take so long to leave at most.
+    pub(super) fn bound_patience(&mut self, most: Duration, now: Instant) {
+        self.patience_max = Some(most);
+        if self.stage == Stage::Ordered {
+            let sooner = |at: Option<Instant>, after: Duration| {
+                let bound = now + most + after;
+                Some(at.map_or(bound, |at| at.min(bound)))
+            };
+            self.term_at = sooner(self.term_at, TERM_AFTER);
+            self.kill_at = sooner(self.kill_at, KILL_AFTER);
         }
     }
 

@@ -16,12 +16,13 @@ use super::template::Engine;
 use crate::launch::{Belongings, Lot};
 use crate::listeners::Bound;
 use crate::messages::Channel;
-use crate::plan::GroupPlan;
+use crate::plan::{GroupPlan, Reserve};
 use crate::restart::{self, Ending};
 use crate::worker::Order;
 
 #[derive(Debug)]
 pub(super) struct Generation {
+    number: u32,
     belongings: Rc<Belongings>,
     /// The one that accepts connections.
     accepting: Pool,
@@ -29,6 +30,10 @@ pub(super) struct Generation {
     behind: Vec<Pool>,
     /// The number of the newest front that has been told of all workers behind it.
     newest_front: u64,
+    /// The fronts that may come before a lone interpreter.
+    reserve: Option<Reserve>,
+    /// They have come: workers that accepted connections themselves are relieved of it.
+    is_isolated: bool,
 }
 
 /// How those that leave are told to.
@@ -44,6 +49,7 @@ impl Generation {
     pub(super) fn new(
         number: u32,
         groups: Vec<(GroupPlan, Option<Engine>)>,
+        reserve: Option<Reserve>,
         belongings: Rc<Belongings>,
     ) -> Option<Self> {
         let has_fronts = groups.iter().any(|(plan, _)| plan.python.is_none());
@@ -63,10 +69,13 @@ impl Generation {
             }
         }
         Some(Self {
+            number,
             belongings,
             accepting: accepting?,
+            reserve: reserve.filter(|_| behind.is_empty()),
             behind,
             newest_front: 0,
+            is_isolated: false,
         })
     }
 
@@ -76,6 +85,35 @@ impl Generation {
 
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.belongings.addresses()
+    }
+
+    /// Puts fronts before a lone interpreter that needs them, for as long as this generation lives. New workers behind
+    /// fronts come from the template that is there; the old ones go on until the fronts accept in their place.
+    pub(super) fn isolate(&mut self, now: Instant) {
+        let Some(reserve) = &self.reserve else {
+            return;
+        };
+        let why = if reserve.at_first_crash && self.accepting.has_crashed() {
+            "a worker has crashed"
+        } else if self.accepting.is_away(now) {
+            "its workers end as soon as they are started"
+        } else {
+            return;
+        };
+        let Some(Reserve { fronts, .. }) = self.reserve.take() else {
+            return;
+        };
+        let belongings = Rc::clone(&self.belongings);
+        let fronts = Pool::new(self.number, 1, fronts, Lot::Accepts, belongings, None);
+        let mut workers = std::mem::replace(&mut self.accepting, fronts);
+        tracing::warn!(
+            "{}: {why}: until the next restart fronts accept connections in its place, so that whatever else happens to a \
+             worker costs only the requests it is inside of (PythonIsolation)",
+            workers.plan.name
+        );
+        workers.move_behind_fronts();
+        self.behind.push(workers);
+        self.is_isolated = true;
     }
 
     /// Takes in everything that was said, and tells fronts of new workers.
@@ -93,28 +131,36 @@ impl Generation {
     /// Starts what is missing and due.
     pub(super) fn tend(&mut self, numbering: &mut Numbering, now: Instant) {
         self.tend_behind(numbering, now);
-        if !self
-            .behind
-            .iter()
-            .all(|pool| pool.has_ready() || pool.hopeless().is_some())
-        {
-            // At the start only: later on, what was ready once is not hopeless, and fronts go on without it.
-            if self.newest_front == 0 {
-                return;
-            }
-        }
-        if self.behind.is_empty()
-            || self.newest_front > 0
-            || self.behind.iter().any(Pool::has_ready)
-        {
+        if self.behind.is_empty() || self.may_accept() {
             self.accepting.tend(numbering, now);
         }
         let new = self.accepting.newer_than(self.newest_front);
         for pool in &self.behind {
             pool.show_doors(&new, None);
+            pool.show_away(&new, now);
         }
         let newest = new.iter().map(|front| front.number).max();
         self.newest_front = newest.unwrap_or(self.newest_front);
+        let fronts = self.accepting.newer_than(0);
+        for pool in &mut self.behind {
+            if pool.goes_away(now) {
+                pool.show_away(&fronts, now);
+            }
+        }
+    }
+
+    /// Whether fronts may be started.
+    fn may_accept(&self) -> bool {
+        // What was ready once is not hopeless, and fronts go on without it.
+        if self.newest_front > 0 {
+            return true;
+        }
+        let nobody_accepts = self.behind.iter().all(|pool| !pool.accepts_still());
+        if self.is_isolated && nobody_accepts {
+            return true;
+        }
+        let is_decided = |pool: &Pool| pool.has_ready() || pool.hopeless().is_some();
+        self.behind.iter().all(is_decided) && self.behind.iter().any(Pool::has_ready)
     }
 
     /// Keeps alive what fronts that still finish something may need.
@@ -136,6 +182,9 @@ impl Generation {
             let asking = pool.count(Stage::Leaving);
             let may_go = restart::may_go(pool.plan.workers, pool.count(Stage::Ready), asking);
             pool.order_some(may_go, true, Order::Graceful, patience, now);
+            if self.accepting.count(Stage::Ready) >= self.accepting.plan.workers {
+                pool.relieve(patience, now);
+            }
         }
         let asking = self.accepting.count(Stage::Leaving);
         let (wanted, ready) = (

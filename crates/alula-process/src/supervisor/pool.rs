@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::child::{Child, Stage};
+use super::autopsy;
+use super::child::{Child, Stage, Started};
 use super::template::{Engine, Template};
 use super::wear;
+use crate::black_box::{self, Remains};
 use crate::launch::{Belongings, Lot};
 use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
 use crate::plan::{GroupPlan, Limits};
@@ -23,6 +25,12 @@ use crate::worker::Order;
 /// So many workers (or templates) in a row that never became ready, and there is no hope for it, when there is something
 /// to go back to.
 const FAILURES_MAX: u32 = 3;
+
+/// How long a worker with a request that is stuck may take for its other requests, and to leave.
+const STUCK_PATIENCE: Duration = Duration::from_secs(15);
+
+/// For a shorter time than this requests wait; for a longer one they are answered that nobody is there.
+const AWAY_MIN: Duration = Duration::from_secs(1);
 
 /// How often the workers' age and memory are looked at, where they have limits.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -56,9 +64,17 @@ pub(super) struct Pool {
     template: Option<Template>,
     template_backoff: Backoff,
     workers: Vec<Child>,
+    /// Workers that accept connections themselves, though fronts are to do it. They go when fronts do.
+    relieved: Vec<Child>,
     backoff: Backoff,
+    /// A worker was killed by a signal that nobody here has sent.
+    crashed: bool,
+    /// Until when fronts were told that nobody will be there.
+    away_until: Option<Instant>,
     was_ready: bool,
     last_words: String,
+    /// How to get a core dump is said once.
+    core_hint_given: bool,
     /// When the workers' age and memory are looked at next.
     next_look: Instant,
     /// The import failed: its workers answer with an error page.
@@ -88,9 +104,13 @@ impl Pool {
             template: None,
             template_backoff: Backoff::default(),
             workers: Vec::new(),
+            relieved: Vec::new(),
             backoff: Backoff::default(),
+            crashed: false,
+            away_until: None,
             was_ready: false,
             last_words: String::new(),
+            core_hint_given: false,
             next_look: Instant::now(),
             load_error: None,
         }
@@ -180,16 +200,27 @@ impl Pool {
         let slot = scoreboard.seat(number, self.generation, &self.place());
         let slot = slot.ok_or_else(|| std::io::Error::other("the scoreboard is full"))?;
         let started = match self.template.as_ref().and_then(Template::channel) {
-            Some(template) => fork(template, number, slot.index(), self.lot),
+            Some(template) => {
+                let fork_it = ToTemplate::Fork {
+                    worker: number,
+                    slot: slot.index(),
+                    careful: self.crashed,
+                };
+                fork(template, &fork_it, self.lot)
+            }
             None => {
                 let started = self.belongings.start_front(&self.plan, number, &slot);
-                started.map(|(channel, process)| (channel, Some(process), None))
+                started.map(|(channel, process)| Started {
+                    channel,
+                    process: Some(process),
+                    door: None,
+                    black_box: None,
+                })
             }
         };
         match started {
-            Ok((channel, process, door)) => {
-                self.workers
-                    .push(Child::new(number, slot, channel, process, door, now));
+            Ok(started) => {
+                self.workers.push(Child::new(number, slot, started, now));
                 Ok(())
             }
             Err(error) => {
@@ -218,7 +249,7 @@ impl Pool {
         let mut ready = Vec::new();
         self.hear_template(now);
         let mut guessed = Vec::new();
-        for worker in &mut self.workers {
+        for worker in self.workers.iter_mut().chain(&mut self.relieved) {
             for message in worker.hear(now) {
                 match message {
                     FromWorker::Ready if worker.stage == Stage::Starting => {
@@ -234,6 +265,12 @@ impl Pool {
                             self.plan.name,
                             worker.number
                         );
+                    }
+                    FromWorker::Stuck => {
+                        worker.bound_patience(STUCK_PATIENCE, now);
+                        if worker.stage != Stage::Ordered {
+                            worker.stage = Stage::Leaving;
+                        }
                     }
                     FromWorker::LoadFailed(error) => self.load_error = Some(error),
                     FromWorker::Ready | FromWorker::Leaving(_) => {}
@@ -304,10 +341,8 @@ impl Pool {
     }
 
     fn worker_started(&mut self, number: u64, pidfd: Option<OwnedFd>) {
-        let worker = self
-            .workers
-            .iter_mut()
-            .find(|worker| worker.number == number);
+        let mut everyone = self.workers.iter_mut().chain(&mut self.relieved);
+        let worker = everyone.find(|worker| worker.number == number);
         if let (Some(worker), Some(pidfd), Some(template)) = (worker, pidfd, &self.template) {
             // One that has ended meanwhile is no process any more; how it ended is told next.
             worker.process = Process::claimed(pidfd, template.pid()).ok();
@@ -347,7 +382,7 @@ impl Pool {
                 .as_ref()
                 .is_some_and(|process| process.pid == pid)
         };
-        let Some(number) = self.workers.iter().find(is_it).map(|worker| worker.number) else {
+        let Some(number) = self.everyone().find(is_it).map(|worker| worker.number) else {
             return false;
         };
         self.worker_ended(number, ending, now);
@@ -372,35 +407,40 @@ impl Pool {
     }
 
     fn worker_ended(&mut self, number: u64, ending: Ending, now: Instant) {
-        let Some(place) = self
-            .workers
-            .iter()
-            .position(|worker| worker.number == number)
+        let Some(worker) =
+            take(&mut self.workers, number).or_else(|| take(&mut self.relieved, number))
         else {
             return;
         };
-        let worker = self.workers.swap_remove(place);
         let row = worker.slot.row();
-        worker.slot.free();
         let lived = now.duration_since(worker.started);
-        let pid = worker
-            .process
-            .as_ref()
-            .map_or(0, |process| process.pid.as_raw_nonzero().get());
-        let (name, served) = (&self.plan.name, row.requests_served);
+        let (name, pid, served) = (&self.plan.name, worker.pid(), row.requests_served);
+        let told = autopsy::told(ending, self.belongings.memory_kills());
         let life = format!(
-            "worker {number} (pid {pid}) {ending} after {}, {served} requests served",
+            "worker {number} (pid {pid}) {told} after {}, {served} requests served",
             seconds(lived)
         );
         let wished = worker.stage == Stage::Ordered
             || worker.stage == Stage::Leaving && ending == Ending::Exited(0);
         if wished {
+            worker.slot.free();
             tracing::info!("{name}: {life}");
             return;
         }
-        let delay = self.backoff.failed(now, lived);
-        let running = row.requests_running;
-        tracing::error!("{name}: {life}, {running} running{}", again(delay));
+        self.crashed |= matches!(ending, Ending::Signaled { .. });
+        let remains = worker.black_box.map(Remains::read).unwrap_or_default();
+        let delay = if remains.threads.is_empty() {
+            self.backoff.failed(now, lived)
+        } else {
+            self.backoff.failed_at_request(now, lived)
+        };
+        let (running, again) = (row.requests_running, again(delay));
+        let mut record = format!("{name}: {life}, {running} running{again}");
+        autopsy::add_requests(&mut record, &worker.slot, &remains);
+        autopsy::add_cause(&mut record, &remains);
+        autopsy::add_core(&mut record, ending, pid, &mut self.core_hint_given);
+        tracing::error!("{record}");
+        worker.slot.free();
         self.last_words = life;
     }
 
@@ -413,7 +453,7 @@ impl Pool {
 
     /// Gives the order to all that have not got one yet.
     pub(super) fn order_all(&mut self, order: Order, patience: Option<Duration>, now: Instant) {
-        for worker in &mut self.workers {
+        for worker in self.workers.iter_mut().chain(&mut self.relieved) {
             if worker.stage != Stage::Ordered || order == Order::Now {
                 worker.order(order, patience, now);
             }
@@ -474,12 +514,12 @@ impl Pool {
 
     /// Whether no process is left.
     pub(super) fn is_over(&self) -> bool {
-        self.workers.is_empty() && self.template.is_none()
+        self.everyone().next().is_none() && self.template.is_none()
     }
 
     /// Whether time alone may change something.
     pub(super) fn is_pending(&self, now: Instant) -> bool {
-        self.workers.iter().any(Child::is_pending)
+        self.everyone().any(Child::is_pending)
             || self.backoff.waiting_until(now).is_some()
             || self.template_backoff.waiting_until(now).is_some()
             || self.template.as_ref().is_some_and(Template::is_pending)
@@ -490,7 +530,7 @@ impl Pool {
         let template = self.template.as_ref().and_then(Template::channel);
         template
             .into_iter()
-            .chain(self.workers.iter().filter_map(Child::channel))
+            .chain(self.everyone().filter_map(Child::channel))
     }
 
     /// Shows every front the way to the workers of this pool that take requests, or to one of them.
@@ -525,30 +565,102 @@ impl Pool {
         self.count(Stage::Ready) + self.count(Stage::Leaving) > 0
     }
 
+    fn everyone(&self) -> impl Iterator<Item = &Child> {
+        self.workers.iter().chain(&self.relieved)
+    }
+
+    /// Whether a worker was killed by a signal that nobody here has sent.
+    pub(super) fn has_crashed(&self) -> bool {
+        self.crashed
+    }
+
+    /// From now on fronts accept connections, as soon as there are any.
+    pub(super) fn move_behind_fronts(&mut self) {
+        self.lot = Lot::BehindFronts;
+        self.relieved = std::mem::take(&mut self.workers);
+    }
+
+    /// Whether it has workers that accept connections though fronts are to do it.
+    pub(super) fn accepts_still(&self) -> bool {
+        self.relieved
+            .iter()
+            .any(|worker| matches!(worker.stage, Stage::Ready | Stage::Leaving))
+    }
+
+    /// Fronts accept: lets go of those that did until now.
+    pub(super) fn relieve(&mut self, patience: Option<Duration>, now: Instant) {
+        for worker in &mut self.relieved {
+            if worker.stage != Stage::Ordered {
+                worker.order(Order::Graceful, patience, now);
+            }
+        }
+    }
+
+    /// Whether nobody is there, and will not be for a while, because they die as soon as they are started.
+    pub(super) fn is_away(&self, now: Instant) -> bool {
+        self.away(now).is_some()
+    }
+
+    /// Until when.
+    fn away(&self, now: Instant) -> Option<Instant> {
+        let waits = [&self.backoff, &self.template_backoff].map(|one| one.waiting_until(now));
+        let until = waits.into_iter().flatten().max()?;
+        let nobody = self
+            .everyone()
+            .all(|worker| matches!(worker.stage, Stage::Ordered));
+        (nobody && until >= now + AWAY_MIN).then_some(until)
+    }
+
+    /// Whether that has begun, or begun again, since it was asked last.
+    pub(super) fn goes_away(&mut self, now: Instant) -> bool {
+        let until = self.away(now);
+        until.is_some() && std::mem::replace(&mut self.away_until, until) != until
+    }
+
+    /// Tells fronts that nobody is there, if that is so.
+    pub(super) fn show_away(&self, fronts: &[&Child], now: Instant) {
+        let (Some(python), Some(until)) = (&self.plan.python, self.away(now)) else {
+            return;
+        };
+        for front in fronts {
+            front.show_away(python.interpreter, until.duration_since(now));
+        }
+    }
+
     /// What it has to say for itself when the server cannot start.
     pub(super) fn last_words(&self) -> &str {
         &self.last_words
     }
 }
 
+fn take(workers: &mut Vec<Child>, number: u64) -> Option<Child> {
+    let place = workers.iter().position(|worker| worker.number == number)?;
+    Some(workers.swap_remove(place))
+}
+
 /// Asks a template for a worker.
-fn fork(
-    template: &Channel,
-    worker: u64,
-    slot: usize,
-    lot: Lot,
-) -> std::io::Result<(Channel, Option<Process>, Option<OwnedFd>)> {
+fn fork(template: &Channel, fork: &ToTemplate, lot: Lot) -> std::io::Result<Started> {
     let (channel, theirs) = Channel::pair()?;
     channel.set_nonblocking()?;
-    let fork = ToTemplate::Fork { worker, slot };
-    if lot == Lot::Accepts {
-        template.send(&fork, &[theirs.as_fd()])?;
-        return Ok((channel, None, None));
-    }
-    let (door, inside) = Channel::pair()?;
-    door.set_nonblocking()?;
-    template.send(&fork, &[theirs.as_fd(), inside.as_fd()])?;
-    Ok((channel, None, Some(door.into())))
+    let black_box = black_box::create()?;
+    let door = match lot {
+        Lot::Accepts => {
+            template.send(fork, &[theirs.as_fd(), black_box.as_fd()])?;
+            None
+        }
+        Lot::BehindFronts => {
+            let (door, inside) = Channel::pair()?;
+            door.set_nonblocking()?;
+            template.send(fork, &[theirs.as_fd(), black_box.as_fd(), inside.as_fd()])?;
+            Some(door.into())
+        }
+    };
+    Ok(Started {
+        channel,
+        process: None,
+        door,
+        black_box: Some(black_box),
+    })
 }
 
 fn again(delay: Duration) -> String {

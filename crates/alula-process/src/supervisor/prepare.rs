@@ -15,7 +15,7 @@ use crate::error_log::ErrorLog;
 use crate::launch::Belongings;
 use crate::listeners::{self, BindError, Bound};
 use crate::pid_file::PidFileError;
-use crate::plan::{GroupPlan, Plan};
+use crate::plan::{GroupPlan, Plan, Reserve};
 use crate::privileges::{RunAs, is_root};
 use crate::python::{Library, LibraryNotFound, Python, PythonError};
 use crate::scoreboard::Scoreboard;
@@ -53,6 +53,7 @@ pub(super) struct Prepared {
     pub(super) error_log: ErrorLog,
     pub(super) log_programs: LogPrograms,
     pub(super) groups: Vec<(GroupPlan, Option<Engine>)>,
+    pub(super) reserve: Option<Reserve>,
 }
 
 pub(super) fn prepare(
@@ -83,6 +84,7 @@ pub(super) fn prepare(
         error_log,
         log_programs,
         groups,
+        reserve: plan.reserve,
     })
 }
 

@@ -81,6 +81,9 @@ impl Succession {
         self.generations_mut()
             .for_each(|generation| generation.hear(now));
         let trouble = self.judge_incoming(now);
+        if let Some(serving) = self.serving.as_mut().filter(|_| self.incoming.is_none()) {
+            serving.isolate(now);
+        }
         self.serving
             .iter_mut()
             .chain(&mut self.incoming)

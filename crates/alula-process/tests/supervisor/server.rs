@@ -98,6 +98,7 @@ impl Host for TestHost {
                 umask: None,
                 limits: Limits::default(),
             }],
+            reserve: None,
         })
     }
 

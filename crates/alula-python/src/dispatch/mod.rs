@@ -14,15 +14,18 @@ mod thread;
 
 use crate::application::Call;
 use crate::spool::Gone;
-use alula_http::{Begun, Request, Response};
+use alula_http::{Begun, Request, Response, status_response};
+use http::StatusCode;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fs::File;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Poll, Waker};
+use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// Sizes of a worker's Python side.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +34,30 @@ pub struct DispatchSettings {
     pub threads_max: usize,
     /// How many complete requests may wait for Python; one more is answered 503.
     pub queue_requests_max: usize,
+    /// A request that is inside Python for longer is given up: answered 504, and left alone (`request-timeout`).
+    pub request_timeout: Option<Duration>,
+    /// Whether each response leaves before the next call begins, in case that one brings the process down.
+    pub careful: bool,
 }
 
-/// Where others see how much there is to do.
-pub trait Gauge: Send + Sync + std::fmt::Debug {
+/// What others have to know of threads and their calls: who looks at how much there is to do, and who has to explain a
+/// worker that died.
+pub trait Watch: Send + Sync + std::fmt::Debug {
     /// So many requests wait now.
     fn queued(&self, requests: usize);
     /// A thread begins a request.
     fn thread_begins(&self);
     /// It has ended it.
     fn thread_ends(&self);
+    /// Where a thread notes the number of the request it is inside of; 0 outside.
+    fn request_of(&self, seat: usize) -> Option<&'static AtomicU64>;
+    /// The calling thread sits here from now on.
+    fn thread_starts(&self, seat: usize);
+    /// A call that is some milliseconds old at most is seen for the first time.
+    fn call_seen(&self, seat: usize);
+    /// A request was given up. It has been inside Python for so long, and may be for ever. Called by a thread that is not
+    /// Python's.
+    fn given_up(&self, request: u64, lasted: Duration);
 }
 
 /// A complete request on its way to Python.
@@ -99,14 +116,19 @@ impl std::fmt::Debug for Dispatcher {
 
 impl Dispatcher {
     /// A dispatcher without threads; [`Dispatcher::run`] brings them to life.
-    pub fn new(settings: DispatchSettings, gauge: Arc<dyn Gauge>) -> Self {
-        let seats = (0..settings.threads_max + 1)
-            .map(|_| Seat::default())
+    pub fn new(settings: DispatchSettings, watch: Arc<dyn Watch>) -> Self {
+        // Each that is given up may need another in its place.
+        let spare = settings.request_timeout.map_or(0, |_| settings.threads_max);
+        let seats = (0..settings.threads_max + 1 + spare)
+            .map(|seat| Seat {
+                request: watch.request_of(seat).unwrap_or(&UNNOTED),
+                ..Seat::default()
+            })
             .collect();
         Self {
             shared: Arc::new(Shared {
                 settings,
-                gauge,
+                watch,
                 queue: Mutex::new(VecDeque::new()),
                 owner: AtomicUsize::new(0),
                 token: AtomicUsize::new(0),
@@ -120,6 +142,7 @@ impl Dispatcher {
                 outbox: Mutex::default(),
                 waker: Mutex::new(None),
                 stop: AtomicBool::new(false),
+                given_up: GivenUp::default(),
                 monitor: monitor::Sleep::default(),
             }),
         }
@@ -140,6 +163,55 @@ impl Dispatcher {
         let turns = self.shared.turns.lock();
         for &seat in &turns.parked {
             self.shared.seats[seat].called.notify_one();
+        }
+    }
+
+    /// Whether calls that were given up are inside Python still.
+    pub fn is_stuck(&self) -> bool {
+        self.shared.given_up.running.load(Ordering::SeqCst) > 0
+    }
+
+    /// Answers 503 to all requests that wait for Python, in the queue or at its door.
+    pub fn turn_away(&self) {
+        const STATUS: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        let waiting = std::mem::take(&mut *self.shared.queue.lock());
+        for job in waiting {
+            // An error means that the client is gone.
+            let _ = job.reply.send_now(status_response(STATUS));
+        }
+        let seats = self.shared.seats.iter();
+        let entering = seats.map(|seat| seat.enters.load(Ordering::Acquire));
+        for request in entering.filter(|request| *request != 0) {
+            self.shared.given_up.tell(request, STATUS);
+        }
+    }
+
+    /// Whether requests are given up after some time.
+    pub(crate) fn gives_up(&self) -> bool {
+        self.shared.settings.request_timeout.is_some()
+    }
+
+    /// Waits for the answer to a request until that is given up: then there is only a status.
+    pub(crate) async fn answer_in_time(
+        &self,
+        request: u64,
+        answer: oneshot::Receiver<Response>,
+    ) -> Result<Response, StatusCode> {
+        let GivenUp { requests, told, .. } = &self.shared.given_up;
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            let mut told = std::pin::pin!(told.notified());
+            told.as_mut().enable();
+            if let Some(status) = take(&mut requests.lock(), request) {
+                return Err(status);
+            }
+            let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(answered) => Poll::Ready(Some(answered)),
+                Poll::Pending => told.as_mut().poll(cx).map(|()| None),
+            });
+            if let Some(answered) = answered.await {
+                return answered.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
+            }
         }
     }
 
@@ -172,16 +244,43 @@ impl Dispatcher {
             },
             begun,
         });
-        self.shared.gauge.queued(queue.len());
+        self.shared.watch.queued(queue.len());
         drop(queue);
         self.shared.wake_owner();
         Ok(receiver)
     }
 }
 
+/// Set in a seat's call when that was given up.
+const GIVEN_UP: u64 = 1 << 63;
+
+/// Requests that were given up and whose clients are still to be told.
+#[derive(Default)]
+struct GivenUp {
+    /// How many such calls are inside Python still.
+    running: AtomicUsize,
+    requests: Mutex<Vec<(u64, StatusCode)>>,
+    told: Notify,
+}
+
+impl GivenUp {
+    fn tell(&self, request: u64, status: StatusCode) {
+        self.requests.lock().push((request, status));
+        self.told.notify_waiters();
+    }
+}
+
+fn take(requests: &mut Vec<(u64, StatusCode)>, request: u64) -> Option<StatusCode> {
+    let place = requests.iter().position(|(known, _)| *known == request)?;
+    Some(requests.swap_remove(place).1)
+}
+
+/// Where the request of a seat goes that nobody can be told of.
+static UNNOTED: AtomicU64 = AtomicU64::new(0);
+
 struct Shared {
     settings: DispatchSettings,
-    gauge: Arc<dyn Gauge>,
+    watch: Arc<dyn Watch>,
     queue: Mutex<VecDeque<Job>>,
     /// The seat that drives the loop.
     owner: AtomicUsize,
@@ -198,6 +297,7 @@ struct Shared {
     /// The loop's waker. The owner alone waits on it.
     waker: Mutex<Option<Waker>>,
     stop: AtomicBool,
+    given_up: GivenUp,
     monitor: monitor::Sleep,
 }
 
@@ -210,16 +310,32 @@ struct Turns {
 }
 
 /// One Python thread's place.
-#[derive(Default)]
 struct Seat {
     /// The number of the call its thread is inside of; 0 outside.
     call: AtomicU64,
+    /// The number of the request that its thread has and waits for the GIL with; 0: none.
+    enters: AtomicU64,
     /// Its thread's CPU clock (`pthread_getcpuclockid`).
     clock: AtomicI32,
     /// Its thread's `/proc/thread-self/stat`.
     stat: OnceLock<File>,
     /// Calls the parked thread.
     called: Condvar,
+    /// The number of the request its thread is inside of, where others see it.
+    request: &'static AtomicU64,
+}
+
+impl Default for Seat {
+    fn default() -> Self {
+        Self {
+            call: AtomicU64::new(0),
+            enters: AtomicU64::new(0),
+            clock: AtomicI32::new(0),
+            stat: OnceLock::new(),
+            called: Condvar::new(),
+            request: &UNNOTED,
+        }
+    }
 }
 
 impl Shared {
@@ -262,23 +378,35 @@ impl Shared {
         }
         let mut queue = self.queue.lock();
         let job = queue.pop_front()?;
-        self.gauge.queued(queue.len());
+        self.watch.queued(queue.len());
         Some(job)
     }
 
-    fn begin(&self, seat: usize) {
+    fn begin(&self, seat: usize, request: u64) {
+        self.seats[seat].request.store(request, Ordering::Relaxed);
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         self.seats[seat].call.store(number, Ordering::Release);
         // The full barrier between the store above and the look at the sleeping monitor below.
         self.running.fetch_add(1, Ordering::SeqCst);
-        self.gauge.thread_begins();
+        self.watch.thread_begins();
         self.monitor.wake();
     }
 
     fn finish(&self, seat: usize) {
-        self.seats[seat].call.store(0, Ordering::Release);
+        self.seats[seat].request.store(0, Ordering::Relaxed);
+        let call = &self.seats[seat].call;
+        if self.settings.request_timeout.is_some() {
+            if call.swap(0, Ordering::AcqRel) & GIVEN_UP != 0 {
+                // It does not count among the running ones any more.
+                self.given_up.running.fetch_sub(1, Ordering::SeqCst);
+                self.watch.thread_ends();
+                return;
+            }
+        } else {
+            call.store(0, Ordering::Release);
+        }
         let before = self.running.fetch_sub(1, Ordering::SeqCst);
-        self.gauge.thread_ends();
+        self.watch.thread_ends();
         if before >= self.settings.threads_max {
             // A queued request was held back for want of room.
             self.wake_owner();

@@ -7,8 +7,8 @@
 //! A thread that waits FOR the GIL stands still too; then another of our threads has used the tick. And a thread
 //! the kernel has not let run (a busy machine) neither blocks nor computes: it is left alone.
 
-use super::{Shared, thread};
-use pyo3::Python;
+use super::{GIVEN_UP, Shared, Turns, thread};
+use http::StatusCode;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ const STILL_NANOSECONDS_MAX: u64 = 50_000;
 /// A call that computes keeps the loop for so long: it is likely to end soon, and until then a second thread on the same
 /// core would only take turns with it (measured on pages of 2.4 ms).
 const COMPUTING_MAX: Duration = Duration::from_millis(4);
+/// For so long an owner may wait for the GIL before the loop is taken from it.
+const ENTERING_MAX: Duration = Duration::from_millis(50);
 /// After so many still ticks the token moves even if another thread is computing: that one may have let go
 /// of the GIL. Four times CPython's switch interval of 5 ms.
 const STILL_TICKS_MAX: u32 = 40;
@@ -56,7 +58,11 @@ impl Sleep {
 }
 
 /// What the monitor remembers between two ticks.
-struct Watch {
+struct Watched {
+    /// Each seat's call, as it was last seen, and when it was first.
+    calls: Vec<(u64, Instant)>,
+    /// Since when the loop's owner waits for the GIL.
+    entering: Option<(usize, Instant)>,
     /// The token holder's call at the last tick.
     call: u64,
     /// CPU time at the last tick, for each seat; in nanoseconds.
@@ -82,7 +88,9 @@ pub(super) fn start(shared: &Arc<Shared>, runtime: &Arc<Runtime>) {
 fn run(shared: &Arc<Shared>, runtime: &Arc<Runtime>) {
     shared.monitor.thread.get_or_init(std::thread::current);
     wake_on_time();
-    let mut watch = Watch {
+    let mut watch = Watched {
+        calls: vec![(0, Instant::now()); shared.seats.len()],
+        entering: None,
         call: 0,
         since: Instant::now(),
         cpu: vec![0; shared.seats.len()],
@@ -104,12 +112,15 @@ fn run(shared: &Arc<Shared>, runtime: &Arc<Runtime>) {
             quiet = 0;
         }
         std::thread::sleep(pause);
-        if shared.running.load(Ordering::SeqCst) == 0 {
+        let stuck = shared.given_up.running.load(Ordering::SeqCst);
+        if shared.running.load(Ordering::SeqCst) + stuck == 0 {
             quiet += 1;
             watch.call = 0;
             continue;
         }
         quiet = 0;
+        note_calls(shared, runtime, &mut watch);
+        rescue_loop(shared, runtime, &mut watch);
         pause = match tick(shared, runtime, &mut watch) {
             Seen::Nothing => {
                 uneventful = uneventful.saturating_add(1);
@@ -124,6 +135,69 @@ fn run(shared: &Arc<Shared>, runtime: &Arc<Runtime>) {
     }
 }
 
+/// Tells of calls that were not there at the last tick, and gives up those that have lasted too long. So nobody has to look
+/// at a clock for each of them.
+fn note_calls(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watched) {
+    for seat in 0..shared.seats.len() {
+        let call = shared.seats[seat].call.load(Ordering::Acquire);
+        let (known, since) = &mut watch.calls[seat];
+        if call == 0 || call & GIVEN_UP != 0 {
+            continue;
+        }
+        if call != *known {
+            (*known, *since) = (call, Instant::now());
+            shared.watch.call_seen(seat);
+        } else if let Some(timeout) = shared.settings.request_timeout {
+            let lasted = since.elapsed();
+            if lasted >= timeout {
+                give_up(shared, runtime, seat, call, lasted);
+            }
+        }
+    }
+}
+
+/// Leaves a call to itself: its client gets an answer without it, others take over its rights and its place.
+fn give_up(shared: &Arc<Shared>, runtime: &Arc<Runtime>, seat: usize, call: u64, lasted: Duration) {
+    let place = &shared.seats[seat];
+    let request = place.request.load(Ordering::Relaxed);
+    let given_up = call | GIVEN_UP;
+    let changed = place
+        .call
+        .compare_exchange(call, given_up, Ordering::SeqCst, Ordering::SeqCst);
+    if changed.is_err() {
+        return;
+    }
+    shared.given_up.running.fetch_add(1, Ordering::SeqCst);
+    shared.running.fetch_sub(1, Ordering::SeqCst);
+    if shared.is_owner(seat) {
+        move_loop(shared, runtime, seat, given_up);
+    }
+    if shared.has_token(seat) {
+        move_token(shared, seat, given_up);
+    }
+    // First the record: whoever sees the answer finds it in the log.
+    shared.watch.given_up(request, lasted);
+    shared.given_up.tell(request, StatusCode::GATEWAY_TIMEOUT);
+    shared.wake_owner();
+}
+
+/// Takes the loop from an owner that waits for the GIL, and may do so for ever: a call in C holds it.
+fn rescue_loop(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watched) {
+    let owner = shared.owner.load(Ordering::SeqCst);
+    if shared.seats[owner].enters.load(Ordering::Acquire) == 0 {
+        watch.entering = None;
+        return;
+    }
+    match watch.entering {
+        Some((seat, since)) if seat == owner => {
+            if since.elapsed() >= ENTERING_MAX {
+                move_loop_from_entrance(shared, runtime, owner);
+            }
+        }
+        _ => watch.entering = Some((owner, Instant::now())),
+    }
+}
+
 /// What a tick has seen.
 enum Seen {
     /// No call, or one that computes.
@@ -135,7 +209,7 @@ enum Seen {
 }
 
 /// Looks at the token holder's call.
-fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) -> Seen {
+fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watched) -> Seen {
     let holder = shared.token.load(Ordering::SeqCst);
     let call = shared.seats[holder].call.load(Ordering::SeqCst);
     if call == 0 || call != watch.call {
@@ -178,7 +252,7 @@ fn tick(shared: &Arc<Shared>, runtime: &Arc<Runtime>, watch: &mut Watch) -> Seen
 }
 
 /// Whether another running thread has used the last tick, and so may hold the GIL the holder waits for.
-fn others_compute(shared: &Shared, holder: usize, watch: &mut Watch) -> bool {
+fn others_compute(shared: &Shared, holder: usize, watch: &mut Watched) -> bool {
     let mut computing = false;
     for seat in 0..shared.seats.len() {
         if seat == holder || shared.seats[seat].call.load(Ordering::SeqCst) == 0 {
@@ -194,9 +268,21 @@ fn others_compute(shared: &Shared, holder: usize, watch: &mut Watch) -> bool {
 /// Gives the loop to a parked thread, or to a new one, if `holder` is still inside `call`.
 fn move_loop(shared: &Arc<Shared>, runtime: &Arc<Runtime>, holder: usize, call: u64) {
     let mut turns = shared.turns.lock();
-    if shared.seats[holder].call.load(Ordering::SeqCst) != call {
-        return;
+    if shared.seats[holder].call.load(Ordering::SeqCst) == call {
+        pass_loop_on(shared, runtime, &mut turns);
     }
+}
+
+/// The same, if `holder` still waits for the GIL: it does not drive the loop then, and before it does again it asks whether
+/// it may, under the lock.
+fn move_loop_from_entrance(shared: &Arc<Shared>, runtime: &Arc<Runtime>, holder: usize) {
+    let mut turns = shared.turns.lock();
+    if shared.is_owner(holder) && shared.seats[holder].enters.load(Ordering::SeqCst) != 0 {
+        pass_loop_on(shared, runtime, &mut turns);
+    }
+}
+
+fn pass_loop_on(shared: &Arc<Shared>, runtime: &Arc<Runtime>, turns: &mut Turns) {
     if let Some(seat) = turns.parked.pop() {
         shared.owner.store(seat, Ordering::SeqCst);
         shared.seats[seat].called.notify_one();
@@ -206,9 +292,7 @@ fn move_loop(shared: &Arc<Shared>, runtime: &Arc<Runtime>, holder: usize, call: 
         let started = std::thread::Builder::new()
             .name(format!("python-{seat}"))
             .stack_size(8 * 1024 * 1024)
-            .spawn(move || {
-                Python::attach(|py| thread::serve(py, &shared_too, &runtime, seat));
-            });
+            .spawn(move || thread::begin(&shared_too, &runtime, seat));
         match started {
             Ok(_) => {
                 turns.threads += 1;

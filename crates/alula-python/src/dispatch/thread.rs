@@ -28,31 +28,67 @@ pub(super) fn own_seat() -> Option<usize> {
     SEAT.get()
 }
 
-/// Runs requests on `seat` until the dispatcher stops.
+/// Runs requests on `seat` until the dispatcher stops, with a thread that Python knows.
 pub(super) fn serve(py: Python<'_>, shared: &Arc<Shared>, runtime: &Arc<Runtime>, seat: usize) {
+    sit_down(shared, seat);
+    let mut turn = Turn {
+        since: Instant::now(),
+    };
+    while let Some(job) = py.detach(|| wait(shared, runtime, seat, &mut turn)) {
+        run(py, shared, seat, job);
+    }
+}
+
+/// As [`serve`], with a new thread. It drives the loop before Python knows it: whoever it relieves may hold the GIL.
+pub(super) fn begin(shared: &Arc<Shared>, runtime: &Arc<Runtime>, seat: usize) {
+    sit_down(shared, seat);
+    let mut turn = Turn {
+        since: Instant::now(),
+    };
+    let Some(first) = wait(shared, runtime, seat, &mut turn) else {
+        return;
+    };
+    Python::attach(|py| {
+        run(py, shared, seat, first);
+        while let Some(job) = py.detach(|| wait(shared, runtime, seat, &mut turn)) {
+            run(py, shared, seat, job);
+        }
+    });
+}
+
+fn sit_down(shared: &Shared, seat: usize) {
     shared.seats[seat]
         .clock
         .store(super::monitor::own_clock(), Ordering::SeqCst);
     SEAT.set(Some(seat));
+    shared.watch.thread_starts(seat);
     if let Ok(stat) = super::monitor::own_stat() {
         let _ = shared.seats[seat].stat.set(stat);
     }
-    let mut turn = Turn {
-        since: Instant::now(),
-    };
-    while let Some(job) = py.detach(|| next(shared, runtime, seat, &mut turn)) {
-        shared.begin(seat);
-        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let log = job.log();
-            let _within = log.enter();
-            job.run(py);
-            crate::module::end_line(py);
-        }));
-        shared.finish(seat);
-        if ran.is_err() {
-            // The panic hook has logged it; the request's sender is dropped, so its client gets a 500.
-            tracing::error!(target: "python", "a request ended in a panic of the server");
-        }
+}
+
+/// The next request, for a thread that has to wait for the GIL before it can run it.
+fn wait(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Job> {
+    let job = next(shared, runtime, seat, turn)?;
+    shared.seats[seat]
+        .enters
+        .store(job.request.id, Ordering::Release);
+    Some(job)
+}
+
+fn run(py: Python<'_>, shared: &Shared, seat: usize, job: Job) {
+    shared.seats[seat].enters.store(0, Ordering::Release);
+    shared.begin(seat, job.request.id);
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let log = job.log();
+        let _within = log.enter();
+        job.run(py);
+        crate::module::end_line(py);
+    }));
+    shared.finish(seat);
+    if ran.is_err() {
+        // The panic hook has logged it; the request's sender is dropped, so its client gets a 500.
+        tracing::error!(target: "python", "a request ended in a panic of the server");
     }
 }
 
@@ -93,7 +129,7 @@ fn next(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Opt
 
 /// Drives the loop until there is a request for this seat; `None` when the dispatcher stops.
 fn drive(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Job> {
-    let patient = turn.since.elapsed() < RESPONSES_WAIT_MAX;
+    let patient = !shared.settings.careful && turn.since.elapsed() < RESPONSES_WAIT_MAX;
     if patient
         && shared.has_token(seat)
         && let Some(job) = shared.take_job()
