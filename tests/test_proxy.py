@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import threading
 
 import h2.events
 import pytest
 
-from harness import http2, raw, tls, waiting
+from harness import http2, raw, tls, venvs, waiting
 from harness.back_end import BackEnd, echo
 from harness.server import free_port
 
@@ -785,3 +786,110 @@ def test_a_back_end_that_is_alula(serve):
     outer = serve(f"ProxyPass / {inner.url}/\n")
     for _ in range(3):
         assert outer.get("/").text == "Hello, world\n"
+
+
+# What happens at the edges.
+
+def test_pipelined_requests(serve, back_end):
+    end = back_end()
+    server = serve(f"ProxyPass / {end.url}/\n")
+    with server.connect() as connection:
+        connection.send("POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+                        "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
+                        "POST /3 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ndef\r\n0\r\n\r\n"
+                        "GET /4 HTTP/1.1\r\nHost: x\r\n\r\n")
+        shown = [seen(connection.response())[0] for _ in range(4)]
+    assert [one["target"] for one in shown] == ["/1", "/2", "/3", "/4"]
+    assert [one["body"] for one in shown] == ["abc", "", "def", ""]
+
+
+def test_a_request_with_both_lengths_goes_nowhere(serve, back_end):
+    end = back_end()
+    server = serve(f"ProxyPass / {end.url}/\n")
+    with server.connect() as connection:
+        connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        assert connection.response().status == 400
+    assert end.requests == []
+
+
+def test_the_client_leaves_before_the_response(serve, back_end):
+    ended = threading.Event()
+
+    def answer(exchange):
+        assert exchange.reader.read() == b""
+        ended.set()
+        return True
+
+    end = back_end(answer)
+    server = serve(f"ProxyPass / {end.url}/\n")
+    with server.connect() as connection:
+        connection.request("/")
+        waiting.until(lambda: end.requests, "the request")
+    assert ended.wait(20)
+
+
+def test_the_client_leaves_in_the_middle_of_its_content(serve, back_end):
+    ended = threading.Event()
+
+    def answer(exchange):
+        assert exchange.reader.read() == b"start"
+        ended.set()
+        return True
+
+    end = back_end(answer)
+    server = serve(f"ProxyPass / {end.url}/\n")
+    with server.connect() as connection:
+        connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nstart")
+        waiting.until(lambda: end.requests, "the request")
+    assert ended.wait(20)
+
+
+def test_compression(serve, back_end):
+    def answer(exchange):
+        packed = exchange.target == "/packed"
+        exchange.respond("x" * 5000, headers=["Content-Type: text/html"] + ["Content-Encoding: br"] * packed)
+
+    end = back_end(answer)
+    server = serve(f"ProxyPass / {end.url}/\nAddOutputFilterByType DEFLATE text/html\n")
+    response = server.get("/", headers={"Accept-Encoding": "gzip"})
+    assert (response.headers["content-encoding"], response.text) == ("gzip", "x" * 5000)
+    with server.connect() as connection:
+        response = connection.get("/packed", headers=["Accept-Encoding: gzip"])
+    assert (response.one("Content-Encoding"), response.body) == ("br", b"x" * 5000)
+
+
+def test_a_websocket_outlives_a_graceful_restart(serve, back_end):
+    end = back_end(websocket_echo)
+    server = serve(f"ProxyPass /ws/ ws://127.0.0.1:{end.port}/ws/\n" + HELLO)
+    with server.connect() as connection:
+        converse(connection)
+        subprocess.run([venvs.BINARY, "-f", server.config, "-k", "graceful"], check=True, env=server.environment)
+        with server.connect() as other:
+            converse(other)
+        connection.send(frame("still"))
+        assert connection.read_exactly(7) == frame("STILL", masked=False)
+
+
+def test_early_hints_and_an_old_back_end(serve, back_end):
+    def answer(exchange):
+        if exchange.target == "/hints":
+            exchange.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            exchange.respond("after")
+            return False
+        exchange.send("HTTP/1.0 200 OK\r\n\r\nup to the end")
+        return True
+
+    end = back_end(answer)
+    server = serve(f"ProxyPass / {end.url}/\n")
+    assert server.get("/hints").text == "after"
+    with server.connect() as connection:
+        for _ in range(2):
+            response = connection.get("/old")
+            assert (response.head.startswith(b"HTTP/1.1 200 "), response.body) == (True, b"up to the end")
+
+
+def test_explain(serve, back_end):
+    server = serve("ProxyPass /app http://localhost:8001/inner\n", start=False)
+    said = subprocess.run([venvs.BINARY, "explain", "-f", server.config, f"http://localhost:{server.port}/app/x"], capture_output=True,
+                          text=True, env=server.environment, check=True).stdout
+    assert "the back end, asked for http://localhost:8001/inner/x" in said
