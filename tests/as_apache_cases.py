@@ -140,6 +140,16 @@ CASES = [
     ("<Location />\n<RequireAll>\nRequire all granted\nRequire not expr %{HTTP_USER_AGENT} =~ /bad/\n</RequireAll>\n</Location>", ["/a.txt", ("/a.txt", ["User-Agent: bad"])]),
     ("Header set X-Extra \"expr=%{REQUEST_METHOD}-%{HTTP_HOST}-%{req:X-A}-%{tolower:AbC}\" \"expr=%{REQUEST_STATUS} == 200\"", [("/a.txt", ["X-A: 5"]), "/none"]),
     ("Header always set X-Extra seen expr=%{REQUEST_STATUS}>=400", ["/a.txt", "/none"]),
+    # What groups with names find.
+    ("<LocationMatch \"^/(?<part>[^/]+)/(?<rest>.*)$\">\nHeader always set X-Extra \"%{MATCH_PART}e|%{MATCH_REST}e\"\n</LocationMatch>",
+     ["/dir/c.txt", "/a.txt", "/dir/", "/none/x%20y"]),
+    ("<DirectoryMatch \"/(?<Folder>[^/]+)/sub/\">\nHeader always set X-Extra %{MATCH_FOLDER}e\n</DirectoryMatch>", ["/dir/sub/d.txt", "/dir/c.txt"]),
+    ("<FilesMatch \"^(?<base>.*)\\.txt$\">\nHeader always set X-Extra %{MATCH_BASE}e\n</FilesMatch>", ["/a.txt", "/dir/c.txt", "/down"]),
+    ("<LocationMatch \"^/(?<one>a)?(?<two>.)\">\nHeader always set X-Extra \"%{MATCH_ONE}e|%{MATCH_TWO}e\"\n</LocationMatch>", ["/a.txt", "/b.txt"]),
+    ("<LocationMatch \"^/(?<name>[ab])\\.txt\">\nRewriteEngine On\nRewriteCond %{ENV:MATCH_NAME} =a\nRewriteRule . - [F]\n</LocationMatch>", ["/a.txt", "/b.txt"]),
+    ("RewriteEngine On\nRewriteCond %{ENV:MATCH_NAME} =a\nRewriteRule ^/a /b.txt\n<LocationMatch \"^/(?<name>[ab])\\.txt\">\n"
+     "Header always set X-Extra %{MATCH_NAME}e\n</LocationMatch>", ["/a.txt", "/b.txt"]),
+    ("<LocationMatch \"^/(?<name>[ab])\\.txt\">\n<If \"reqenv('MATCH_NAME') == 'a'\">\nRequire all denied\n</If>\n</LocationMatch>", ["/a.txt", "/b.txt"]),
 ]
 
 # Each expression, and whether it is true, is asked through a header.

@@ -10,6 +10,7 @@
 //! Later ones win. That is why `<Location>` beats `<Directory>`, and why `<Location "/media">` must stand after `<Location "/">`.
 
 use crate::section_index::PathIndex;
+use crate::variables::Variables;
 use alula_config::expression::Condition;
 use alula_config::site::{DirectorySettings, Origin, ProxyPass, Section, SectionPattern};
 use alula_config::{Pattern, glob};
@@ -23,6 +24,8 @@ pub(crate) struct Compiled {
     /// The line it begins with, and where that stands.
     pub heading: (String, Origin),
     matcher: Matcher,
+    /// The variables that groups of a regular expression with names set, `MATCH_NAME`.
+    names: Box<[(usize, String)]>,
     /// `<Files>` inside a `<Directory>`.
     files: Vec<usize>,
     /// `<If>` inside any.
@@ -71,6 +74,8 @@ pub(crate) struct Sections {
     conditions: Vec<usize>,
     /// Whether there are any, inside others as well.
     has_conditions: bool,
+    /// Whether groups of a regular expression have names.
+    has_names: bool,
 }
 
 impl Sections {
@@ -108,10 +113,14 @@ impl Sections {
             }
         }
         self.has_conditions |= matches!(section.pattern, SectionPattern::If { .. });
+        let matcher = Matcher::new(&section.pattern);
+        let names = matcher.names();
+        self.has_names |= !names.is_empty();
         self.all.push(Arc::new(Compiled {
             settings: section.settings.clone(),
             heading: (section.pattern.heading(), section.origin.clone()),
-            matcher: Matcher::new(&section.pattern),
+            matcher,
+            names,
             files,
             conditions,
         }));
@@ -194,6 +203,34 @@ impl Sections {
         }
     }
 
+    /// Whether groups of a regular expression have names: then requests are asked more than whether they fit.
+    pub(crate) fn has_names(&self) -> bool {
+        self.has_names
+    }
+
+    /// What the named groups of `<LocationMatch>`s find in a path.
+    pub(crate) fn location_names(&self, path: &[u8], variables: &mut Variables) {
+        for &index in &self.locations {
+            self.all[index].set_names(path, variables);
+        }
+    }
+
+    /// What those of `<DirectoryMatch>`s and `<FilesMatch>`es find in a file's path and its name.
+    pub(crate) fn file_names(&self, path: &[u8], variables: &mut Variables) {
+        let name = path.rsplit(|&c| c == b'/').next().unwrap_or_default();
+        let mut files = self.files.clone();
+        for &index in &self.directories {
+            let directory = &self.all[index];
+            directory.set_names(path, variables);
+            if !directory.files.is_empty() && directory.matcher.fits(path) {
+                files.extend_from_slice(&directory.files);
+            }
+        }
+        for index in files {
+            self.all[index].set_names(name, variables);
+        }
+    }
+
     /// Whether there is an `<If>` anywhere.
     pub(crate) fn has_conditions(&self) -> bool {
         self.has_conditions
@@ -241,7 +278,37 @@ impl Sections {
     }
 }
 
+impl Compiled {
+    fn set_names(&self, text: &[u8], variables: &mut Variables) {
+        let Matcher::Regex(regex) = &self.matcher else {
+            return;
+        };
+        if self.names.is_empty() {
+            return;
+        }
+        let Some(groups) = regex.captures(text) else {
+            return;
+        };
+        for (number, name) in &self.names {
+            if let Some(found) = groups.get(text, *number) {
+                variables.set(name.clone(), String::from_utf8_lossy(found));
+            }
+        }
+    }
+}
+
 impl Matcher {
+    /// The variables that named groups set, as httpd calls them.
+    fn names(&self) -> Box<[(usize, String)]> {
+        let Self::Regex(regex) = self else {
+            return Box::default();
+        };
+        let names = regex.names().into_iter();
+        names
+            .map(|(number, name)| (number, format!("MATCH_{}", name.to_ascii_uppercase())))
+            .collect()
+    }
+
     fn new(pattern: &SectionPattern) -> Self {
         let bytes = |text: &str| text.as_bytes().into();
         match pattern {

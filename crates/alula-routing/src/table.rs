@@ -250,6 +250,11 @@ impl RouteTable {
             handler: "",
         };
         setenvif::apply(&server.set_env_if, &facts, &mut dynamic.changes.variables);
+        let has_names = server.sections.has_names();
+        if has_names {
+            let variables = &mut dynamic.changes.variables;
+            server.sections.location_names(&merged, variables);
+        }
 
         let mut new_path = None;
         let mut file = None;
@@ -308,6 +313,13 @@ impl RouteTable {
             facts.holds(condition)
         };
         let mut found = self.look_up(host, path, &merged, file, htaccess, &judge);
+        if has_names {
+            let variables = &mut dynamic.changes.variables;
+            server.sections.location_names(&merged, variables);
+            if let Some(file) = server.whole_file(&found, &merged) {
+                server.sections.file_names(&file, variables);
+            }
+        }
         if is_first && !found.route.set_env_if.is_empty() {
             let lines = found.route.set_env_if.clone();
             let file = server.whole_file(&found, &merged);
@@ -838,6 +850,7 @@ impl Server {
             _ => main.sections.clone(),
         };
         let allows_overrides = sections.allow_overrides();
+        let has_names = sections.has_names();
         let passing = Passing::new(server, &sections);
         Self {
             passes_on: passing.is_active(),
@@ -852,6 +865,7 @@ impl Server {
             // A `.htaccess` file may hold such lines as well.
             is_dynamic: !server.set_env_if.is_empty()
                 || allows_overrides
+                || has_names
                 || has_rewriting
                 || written().any(is_dynamic),
             has_rewriting,

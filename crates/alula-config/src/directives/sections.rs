@@ -30,7 +30,8 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
     },
     SectionEntry {
         name: "DirectoryMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::DirectoryMatch,
-        doc: "Settings for files in whose path a regular expression is found; a directory's path ends with a slash.",
+        doc: "Settings for files in whose path a regular expression is found; a directory's path ends with a slash. What a group with a \
+              name, `(?<name>...)`, finds is the variable `MATCH_NAME`.",
     },
     SectionEntry {
         name: "Files", syntax: "name | ~ regex", contexts: FILES_CONTEXTS, kind: SectionKind::Files,
@@ -38,7 +39,8 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
     },
     SectionEntry {
         name: "FilesMatch", syntax: "regex", contexts: FILES_CONTEXTS, kind: SectionKind::FilesMatch,
-        doc: "Settings for files whose base name fits a regular expression.",
+        doc: "Settings for files whose base name fits a regular expression. What a group with a name finds is a variable, as for \
+              `<DirectoryMatch>`.",
     },
     SectionEntry {
         name: "Location", syntax: "path | ~ regex", contexts: Contexts::SERVERS, kind: SectionKind::Location,
@@ -46,7 +48,8 @@ pub(super) const ENTRIES: &[SectionEntry] = &[
     },
     SectionEntry {
         name: "LocationMatch", syntax: "regex", contexts: Contexts::SERVERS, kind: SectionKind::LocationMatch,
-        doc: "Settings for URL paths in which a regular expression is found.",
+        doc: "Settings for URL paths in which a regular expression is found. What a group with a name finds is a variable, as for \
+              `<DirectoryMatch>`.",
     },
     SectionEntry {
         name: "Proxy", syntax: "URL | ~ regex", contexts: Contexts::SERVERS, kind: SectionKind::Proxy,

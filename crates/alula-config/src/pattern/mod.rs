@@ -105,6 +105,19 @@ impl Pattern {
         self.captures_from(text, 0)
     }
 
+    /// The groups that have names, by their numbers.
+    pub fn names(&self) -> Vec<(usize, String)> {
+        let owned = |name: Option<&str>| name.map(str::to_owned);
+        let names: Vec<Option<String>> = match &self.engine {
+            Engine::Plain(regex) => regex.capture_names().map(owned).collect(),
+            Engine::Backtracking(regex) => regex.capture_names().map(owned).collect(),
+        };
+        let numbered = names.into_iter().enumerate();
+        numbered
+            .filter_map(|(number, name)| Some((number, name?)))
+            .collect()
+    }
+
     /// What it finds first at a place or after it; what stands before is still looked at by `^` and `\b`.
     pub fn captures_from(&self, text: &[u8], start: usize) -> Option<Groups> {
         if start > text.len() {
