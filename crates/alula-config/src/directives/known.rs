@@ -31,6 +31,11 @@ const HINTS: &[(&str, &str)] = &[
         "CGI programs are not run; WSGIScriptAlias runs a Python application",
     ),
     ("ScriptAliasMatch", "CGI programs are not run"),
+    (
+        "BalancerMember",
+        "a ProxyPass to one back end, or a balancer of its own behind it",
+    ),
+    ("ProxyRemote", "a ProxyPass straight to the back end"),
     ("php_flag", "PHP is not run"),
     ("php_value", "PHP is not run"),
     ("php_admin_flag", "PHP is not run"),
