@@ -1,5 +1,6 @@
 //! The way in: a configuration file to a [`Site`].
 
+use crate::diagnostic::Severity;
 use crate::directives::{self, Scope};
 use crate::preprocess::preprocess;
 use crate::site::draft::{Draft, ServerDraft};
@@ -24,7 +25,8 @@ pub struct LoadOptions {
     pub before: Vec<String>,
     /// Lines to read after the file (`-c`).
     pub after: Vec<String>,
-    /// Exactly Apache: what is accepted out of kindness (a trailing `# comment`) is an error.
+    /// Exactly Apache: what is accepted out of kindness (a trailing `# comment`) is an error, and so is whatever there is a
+    /// warning about.
     pub strict: bool,
     /// Whether `DocumentRoot`s must exist; `-T` switches it off.
     pub check_document_roots: bool,
@@ -109,6 +111,12 @@ pub fn load_with(options: &LoadOptions, files: &dyn Files) -> Result<Loaded, Vec
     );
     directives::walk(&mut scope(&mut draft), &read.nodes);
     let site = site::finish(&mut draft);
+    if options.strict {
+        let warnings = draft.diagnostics.iter_mut();
+        warnings
+            .filter(|found| found.severity == Severity::Warning)
+            .for_each(|warning| warning.severity = Severity::Error);
+    }
     if draft.diagnostics.iter().any(Diagnostic::is_error) {
         return Err(draft.diagnostics);
     }
@@ -181,13 +189,36 @@ pub fn load_htaccess(
     content: &[u8],
     overrides: &OverrideSettings,
 ) -> Result<Section, Vec<Diagnostic>> {
+    read_htaccess(file, directory, content, overrides, false).map(|(section, _)| section)
+}
+
+/// Every directive of a `.htaccess` file that took effect, in file order; of one that is wrong, nothing.
+pub fn htaccess_directives(
+    file: &Path,
+    directory: &Path,
+    content: &[u8],
+    overrides: &OverrideSettings,
+) -> Vec<Written> {
+    let read = read_htaccess(file, directory, content, overrides, true);
+    read.map(|(_, written)| written).unwrap_or_default()
+}
+
+fn read_htaccess(
+    file: &Path,
+    directory: &Path,
+    content: &[u8],
+    overrides: &OverrideSettings,
+    keep_written: bool,
+) -> Result<(Section, Vec<Written>), Vec<Diagnostic>> {
     let mut options = LoadOptions::new(file);
     options.environment.clear();
+    options.keep_written = keep_written;
     let files = MemoryFiles::default().file(file, content);
     let read = preprocess(&options, &files);
     let origin = Origin {
         file: file.to_owned(),
-        line: 1,
+        // The file itself, not a section on its first line.
+        line: 0,
     };
     let mut draft = draft(
         &options,
@@ -208,7 +239,7 @@ pub fn load_htaccess(
     let section = scope.sections.pop();
     draft.diagnostics.retain(Diagnostic::is_error);
     match section {
-        Some(section) if draft.diagnostics.is_empty() => Ok(section),
+        Some(section) if draft.diagnostics.is_empty() => Ok((section, draft.written)),
         _ => Err(draft.diagnostics),
     }
 }

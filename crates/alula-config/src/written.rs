@@ -1,6 +1,6 @@
 //! The directives as they were applied, for whoever wants to show them; kept only when asked for.
 
-use crate::site::Origin;
+use crate::site::{Limited, Origin};
 
 /// A directive that took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Written {
     pub server: usize,
     /// Where the innermost `<Directory>`, `<Files>` or `<Location>` around it begins.
     pub section: Option<Origin>,
+    /// The methods of the `<Limit>` around it.
+    pub limit: Limited<()>,
     /// Whether it may stand in such a section: then it holds for all requests where it stands outside.
     pub for_requests: bool,
 }

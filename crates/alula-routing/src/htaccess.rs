@@ -4,8 +4,8 @@
 //! it is for a thread that may.
 
 use crate::sections::Sections;
-use alula_config::load_htaccess;
-use alula_config::site::{DirectorySettings, OverrideSettings};
+use alula_config::site::{DirectorySettings, Origin, OverrideSettings};
+use alula_config::{Written, htaccess_directives, load_htaccess};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::ffi::OsStr;
@@ -33,9 +33,35 @@ pub struct Htaccess {
     /// How many components its directory has.
     pub(crate) depth: usize,
     pub(crate) settings: DirectorySettings,
-    /// Its `<Files>`.
+    /// Its `<Files>` and `<If>`s.
     pub(crate) sections: Sections,
+    overrides: Arc<OverrideSettings>,
     version: Version,
+}
+
+impl Htaccess {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.version.0
+    }
+
+    /// The file itself, before its first line.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            file: self.path().to_owned(),
+            line: 0,
+        }
+    }
+
+    /// Its directives, read once more: to be shown.
+    pub fn written(&self) -> Vec<Written> {
+        let path = self.path();
+        let Ok((content, _)) = read(path) else {
+            return Vec::new();
+        };
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        htaccess_directives(path, directory, &content, &self.overrides)
+    }
 }
 
 /// Why a directory's files cannot be obeyed.
@@ -215,6 +241,7 @@ impl Step {
             depth: components.saturating_sub(1),
             sections: Sections::new(None, &section.inner),
             settings: section.settings,
+            overrides: Arc::clone(&self.overrides),
             version: version(path, metadata),
         }))
     }

@@ -15,6 +15,7 @@ mod compose;
 mod expression;
 mod headers;
 mod htaccess;
+mod layers;
 mod mapping;
 mod passing;
 mod redirect;
@@ -40,5 +41,5 @@ pub use route::{
     PythonRoute, Route, RouteId, TlsVariables, Verdict, VirtualHostId, WsgiRoute,
 };
 pub use site_files::{Mount, SiteFiles};
-pub use table::{Asking, FixUp, RouteTable};
+pub use table::{Applied, Asking, FixUp, RouteTable};
 pub use variables::Variables;

@@ -17,6 +17,7 @@ use crate::asked::{Asked, Facts, Identity};
 use crate::cache::{Cache, Entry, Key};
 use crate::compose;
 use crate::htaccess::{Chain, Chains, Htaccess};
+use crate::layers::{Fitting, held_in_htaccess};
 use crate::mapping::{Mapped, Mappings, prefix_length};
 use crate::passing::{Passed, Passing};
 use crate::redirect::{Redirected, Redirects};
@@ -33,7 +34,7 @@ use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
 use alula_config::expression::Condition;
 use alula_config::site::{
-    DirectorySettings, HandlerChoice, Judge, MappingTarget, Origin, Rewriting, Section,
+    DirectorySettings, HandlerChoice, Judge, MappingTarget, Merging, Origin, Rewriting, Section,
     SectionPattern, SetEnvIf, VirtualHost,
 };
 use alula_http::path::merge_slashes;
@@ -72,6 +73,19 @@ impl Judge for Asking<'_> {
         self.table
             .with_facts(host, found, &asked, |facts| facts.holds(condition))
     }
+}
+
+/// A section, or a `.htaccess` file, that applies to a request.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The line it begins with; of a file, its path.
+    pub heading: String,
+    /// Where that stands.
+    pub origin: Origin,
+    /// Whether its `Order`, `Allow` and `Deny` replace those before it.
+    pub has_order: bool,
+    /// How its `Require` lines go with those before it, where it has any.
+    pub requires: Option<Merging>,
 }
 
 /// What comes after access was checked.
@@ -532,16 +546,28 @@ impl RouteTable {
                 .sections
                 .conditions(&fitting, &holds, |index| key.push(index));
         }
-        let conditions: Box<[u32]> = key.as_slice().get(files + 1..).unwrap_or_default().into();
+        let mut conditions: Box<[u32]> = key.as_slice().get(files + 1..).unwrap_or_default().into();
         if !htaccess.is_empty() {
             key.push(HTACCESS);
             htaccess.iter().for_each(|read| key.push(read.id as usize));
+            let holds = |condition: &Condition| judge(condition, file.as_deref());
+            let held = held_in_htaccess(htaccess, file.as_deref(), &holds);
+            if !held.is_empty() {
+                held.iter().for_each(|&number| key.push(number as usize));
+                conditions = [&*conditions, &held].concat().into();
+            }
         }
         let route = self.kept(&key, |key| {
             let of_file = server.of_file(&key[locations + 2..files], mapped);
-            let of_path = &key[1..locations];
-            let mut settings = server.overlaid_with(&of_file, htaccess, file.as_deref(), of_path);
-            server.overlay(&mut settings, &conditions);
+            let fitting = Fitting {
+                sections: &server.sections,
+                of_file: &of_file,
+                htaccess,
+                file: file.as_deref(),
+                locations: &key[1..locations],
+                conditions: &conditions,
+            };
+            let settings = fitting.over(&server.settings);
             self.made(host, &settings, mapped)
         });
         let mut found = found(route, file.map(path_buf), path, merged);
@@ -631,8 +657,15 @@ impl RouteTable {
         server
             .sections
             .locations(&merged, |index| locations.push(number(index)));
-        let mut settings = server.overlaid_with(&fitting, htaccess, Some(bytes), &locations);
-        server.overlay(&mut settings, &before.conditions);
+        let fitting = Fitting {
+            sections: &server.sections,
+            of_file: &fitting,
+            htaccess,
+            file: Some(bytes),
+            locations: &locations,
+            conditions: &before.conditions,
+        };
+        let mut settings = fitting.over(&server.settings);
         let by_name = compose::handler_by_name(&settings, bytes);
         // `SetHandler` wins, and `SetHandler None` lets the name decide.
         if matches!(settings.handler, None | Some(HandlerChoice::None)) && by_name.is_some() {
@@ -655,26 +688,64 @@ impl RouteTable {
         }
     }
 
-    /// The sections that apply to a path, in their order: the line each begins with, and where it stands. To be shown, not to
-    /// be asked for each request.
-    pub fn sections(&self, host: VirtualHostId, path: &[u8]) -> Vec<(String, Origin)> {
-        let server = &self.servers[host.0.min(self.servers.len() - 1)];
-        let merged = merge_slashes(path);
-        let found = self.find(host, path);
-        let mut fitting = Vec::new();
-        let script = server.script(server.mappings.find(&merged));
-        let file = found
-            .file
-            .as_ref()
-            .map(|file| file.as_os_str().as_encoded_bytes());
-        if let Some(file) = script.or(file) {
-            server.sections.file(file, |index| fitting.push(index));
+    /// What applies to a request that was found, in the order it applies. To be shown, not to be asked for each request.
+    pub fn applied(
+        &self,
+        host: VirtualHostId,
+        found: &Found,
+        asked: &Asked,
+        htaccess: &[Arc<Htaccess>],
+    ) -> Vec<Applied> {
+        let server = self.server(host);
+        let dynamic = found.dynamic.as_deref();
+        let path = dynamic.and_then(|dynamic| dynamic.path.as_deref());
+        let merged = merge_slashes(path.unwrap_or(asked.path));
+        let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
+        let (mut of_file, mut locations) = (Vec::new(), Vec::new());
+        let script = match &found.route.action {
+            Action::Wsgi(_) => server.script(server.mappings.find(&merged)),
+            _ => None,
+        };
+        let file = found.file.as_ref();
+        let file = script.or(file.map(|file| file.as_os_str().as_encoded_bytes()));
+        if let Some(file) = file {
+            server
+                .sections
+                .file(file, |index| of_file.push(number(index)));
         }
         server
             .sections
-            .locations(&merged, |index| fitting.push(index));
-        let heading = |index: usize| server.sections.get(index).heading.clone();
-        fitting.into_iter().map(heading).collect()
+            .locations(&merged, |index| locations.push(number(index)));
+        let fitting = [&of_file[..], &locations].concat();
+        let mut conditions = Vec::new();
+        self.with_facts(host, Some(found), asked, |facts| {
+            let holds = |condition: &Condition| facts.holds(condition);
+            server
+                .sections
+                .conditions(&fitting, &holds, |index| conditions.push(number(index)));
+            conditions.extend(held_in_htaccess(htaccess, file, &holds));
+        });
+        let fitting = Fitting {
+            sections: &server.sections,
+            of_file: &of_file,
+            htaccess,
+            file,
+            locations: &locations,
+            conditions: &conditions,
+        };
+        let mut applied = Vec::new();
+        fitting.each(|layer| {
+            let (heading, origin) = layer.heading();
+            let settings = layer.settings();
+            applied.push(Applied {
+                heading,
+                origin,
+                has_order: settings.order.is_some(),
+                requires: (settings.access.is_some() || settings.auth_merging.is_some())
+                    .then(|| settings.auth_merging.unwrap_or(Merging::Off)),
+            });
+        });
+        applied
     }
 
     /// Every route made so far, by id. Most are made by [`RouteTable::new`]; a combination of sections nobody
@@ -885,13 +956,6 @@ impl Server {
         fitting
     }
 
-    /// Lays sections over settings, in order.
-    fn overlay(&self, settings: &mut DirectorySettings, sections: &[u32]) {
-        for &index in sections {
-            settings.overlay(&self.sections.get(index as usize).settings);
-        }
-    }
-
     /// The sections of a file, and those of the script that stands for it.
     fn of_file(&self, sections: &[u32], mapped: Mapped) -> Vec<u32> {
         let mut fitting = sections.to_vec();
@@ -961,39 +1025,6 @@ impl Server {
     fn overlaid(&self, sections: &[u32]) -> DirectorySettings {
         let mut settings = DirectorySettings::clone(&self.settings);
         for &index in sections {
-            settings.overlay(&self.sections.get(index as usize).settings);
-        }
-        settings
-    }
-
-    /// The same with `.htaccess` files: each right after the plain `<Directory>`s of its directory, its `<Files>` after all others.
-    fn overlaid_with(
-        &self,
-        sections: &[u32],
-        htaccess: &[Arc<Htaccess>],
-        file: Option<&[u8]>,
-        locations: &[u32],
-    ) -> DirectorySettings {
-        let mut settings = DirectorySettings::clone(&self.settings);
-        let mut files = htaccess.iter().peekable();
-        for &index in sections {
-            let depth = self.sections.depth(index as usize);
-            while let Some(read) =
-                files.next_if(|read| depth.is_none_or(|depth| read.depth < depth))
-            {
-                settings.overlay(&read.settings);
-            }
-            settings.overlay(&self.sections.get(index as usize).settings);
-        }
-        for read in files {
-            settings.overlay(&read.settings);
-        }
-        for read in htaccess {
-            read.sections.file(file.unwrap_or_default(), |index| {
-                settings.overlay(&read.sections.get(index).settings);
-            });
-        }
-        for &index in locations {
             settings.overlay(&self.sections.get(index as usize).settings);
         }
         settings

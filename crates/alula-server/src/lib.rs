@@ -33,7 +33,7 @@ mod targets;
 mod tls;
 mod upgrade;
 
-pub use access_log::fix_time_zone;
+pub use access_log::{fix_time_zone, local_time};
 pub use file_sending::Warm;
 pub use pipeline::{Assembly, HostSettings};
 pub use server::{Observer, Server};

@@ -2,6 +2,7 @@
 //!
 //! `alula -k start -f site.conf -DFOREGROUND` is what httpd's users type, `alula run -f site.conf` what is easier to guess.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,7 +33,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say what a request would meet: virtual host, sections, directives, and who answers
+    /// Say what a request would meet: virtual host, sections, directives, access, and who answers
     Explain {
         /// A URL, or a path
         url: String,
@@ -42,6 +43,9 @@ pub(crate) enum Command {
         /// A header field of the request, `Name: value`
         #[arg(long = "header", value_name = "FIELD")]
         headers: Vec<String>,
+        /// The client's address, for access rules; this machine's unless given
+        #[arg(long, value_name = "ADDRESS")]
+        client: Option<IpAddr>,
         /// Print it as JSON
         #[arg(long)]
         json: bool,
@@ -91,6 +95,9 @@ pub(crate) struct Source {
     /// Start even if a DocumentRoot does not exist
     #[arg(short = 'T', global = true)]
     pub(crate) no_document_root_check: bool,
+    /// Exactly Apache: no comment after a directive, and no warning is passed over
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
     /// The log level, instead of the configured one
     #[arg(short = 'e', value_name = "LEVEL", global = true)]
     pub(crate) log_level: Option<LevelName>,
@@ -191,6 +198,8 @@ mod tests {
 
     #[test]
     fn flags_may_stand_after_the_command() {
+        assert!(parse("alula check --strict").source.strict);
+        assert!(parse("alula -t --strict -f x").source.strict);
         let line = parse("alula check --json -f site.conf -DX");
         assert!(matches!(line.command, Some(Command::Check { json: true })));
         assert!(line.source.file.is_some() && line.source.defines("X"));

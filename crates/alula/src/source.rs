@@ -20,6 +20,7 @@ pub(crate) fn load_options(source: &Source) -> Result<LoadOptions> {
     options.before.clone_from(&source.before);
     options.after.clone_from(&source.after);
     options.check_document_roots = !source.no_document_root_check;
+    options.strict = source.strict;
     Ok(options)
 }
 

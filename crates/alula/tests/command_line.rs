@@ -96,6 +96,36 @@ fn a_mistake_is_shown_with_its_place_and_code_1() {
 }
 
 #[test]
+fn strictly_a_warning_is_an_error() {
+    let address = free_address();
+    let check = |more: &str, message: &str| {
+        let site = Site::new(&format!("Listen {address}\n{more}"));
+        let (code, _, stderr) = site.alula(&["-t"]);
+        assert!(code == 0 && stderr.contains("warning: "), "{stderr}");
+        for arguments in [
+            &["-t", "--strict"][..],
+            &["check", "--strict"],
+            &["run", "--strict"],
+        ] {
+            let (code, _, stderr) = site.alula(arguments);
+            assert_eq!(code, 1, "{stderr}");
+            assert!(stderr.contains(message), "{stderr}");
+        }
+    };
+    check(
+        "ServerAdmin you@example.com # me",
+        "site.conf:6:29: ServerAdmin: comment after the arguments",
+    );
+    check(
+        "Redirect old /new",
+        "site.conf:6:10: Redirect: \"old\" fits no URL",
+    );
+    // A note is not a warning.
+    let site = Site::new(&format!("Listen {address}\nListenBacklog 10"));
+    assert_eq!(site.alula(&["-t", "--strict"]).0, 0);
+}
+
+#[test]
 fn the_user_and_the_python_are_checked_too() {
     let check = |more: &str, expected: &str| {
         let site = Site::new(&format!("Listen {}\n{more}", free_address()));
@@ -177,6 +207,67 @@ fn a_request_is_explained() {
         (code, stderr.as_str()),
         (1, "alula: nothing listens on port 9\n")
     );
+}
+
+#[test]
+fn access_conditions_and_htaccess_files_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display();
+    std::fs::create_dir(folder.path().join("a")).unwrap();
+    let htaccess = folder.path().join("a/.htaccess");
+    std::fs::write(
+        &htaccess,
+        "SetEnv B c\n<If \"%{HTTP_HOST} == 'in'\">\nRequire all denied\n</If>\n",
+    )
+    .unwrap();
+    let htaccess = htaccess.display();
+    let site = Site::new(&format!(
+        "Listen 127.0.0.1:8080\nDocumentRoot {root}\n<Directory {root}>\nAllowOverride All\nRequire all granted\n</Directory>\n\
+         <If \"%{{QUERY_STRING}} =~ /debug/\">\nHeader set X debug\n</If>\n<Location /net>\nRequire ip 10.0.0.0/8\nRequire user ann\n\
+         <Limit POST>\nRequire host-less\n</Limit>\n</Location>\n"
+    ).replace("Require host-less", "Require all denied"));
+    let file = site.file().display().to_string();
+    let explain = |arguments: &[&str], expected: &[&str], not: &[&str]| {
+        let (code, stdout, stderr) = site.alula(&[&["explain"], arguments].concat());
+        assert_eq!(code, 0, "{stderr}");
+        for line in expected {
+            assert!(stdout.contains(line), "{line}\n{stdout}");
+        }
+        for line in not {
+            assert!(!stdout.contains(line), "{line}\n{stdout}");
+        }
+    };
+    let granted = format!("    {file}:9  Require all granted");
+    explain(
+        &["/a/x?debug"],
+        &[
+            &format!("\n{htaccess}\n    {htaccess}:1  SetEnv B c"),
+            &format!("<If> ({file}:11)"),
+            &format!("    {file}:12  Header set X debug"),
+            "access: allowed, from 127.0.0.1",
+            &format!("{granted}: lets pass"),
+        ],
+        &["Require all denied"],
+    );
+    explain(
+        &["/a/x", "--header", "Host: in"],
+        &[
+            &format!("    {htaccess}:3  Require all denied: does not let pass"),
+            "access: refused with 403, from 127.0.0.1",
+        ],
+        &[&format!("{granted}: "), "Header set"],
+    );
+    explain(
+        &["/net", "--client", "10.1.2.3"],
+        &[
+            "access: allowed, from 10.1.2.3",
+            &format!("    {file}:15  Require ip 10.0.0.0/8: lets pass"),
+            &format!("    {file}:16  Require user ann: depends on the user"),
+            &format!("    {file}:18  Require all denied: is for other methods"),
+        ],
+        &[],
+    );
+    explain(&["/net"], &["access: depends on who asks"], &[]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Written;
 use crate::diagnostic::Severity;
-use crate::site::SectionPattern;
+use crate::site::{Limited, SectionPattern};
 use crate::syntax::lexer::Word;
 use crate::syntax::parser::{Directive, Node, Section};
 use crate::syntax::span::Span;
@@ -69,15 +69,23 @@ fn apply(scope: &mut Scope, directive: &Directive) {
 fn keep(scope: &mut Scope, entry: &Entry, name: &Word, words: &[Word]) {
     let mut text = entry.name.to_owned();
     for word in words {
-        let quote = word.text.is_empty() || word.text.contains([' ', '\t']);
+        let quote = word.text.is_empty() || word.text.contains([' ', '\t', '"']);
         let quote = if quote { "\"" } else { "" };
-        text.push_str(&format!(" {quote}{}{quote}", word.text));
+        let escaped = match quote {
+            "" => word.text.clone(),
+            _ => word.text.replace('"', "\\\""),
+        };
+        text.push_str(&format!(" {quote}{escaped}{quote}"));
     }
     let written = Written {
         text,
         origin: scope.origin(name.span),
         server: scope.server,
         section: scope.sections.last().map(|section| section.origin.clone()),
+        limit: Limited {
+            methods: scope.limit.clone(),
+            rule: (),
+        },
         for_requests: entry.contexts.contains(Contexts::LOCATION),
     };
     scope.draft.written.push(written);
@@ -156,15 +164,6 @@ fn enter(scope: &mut Scope, section: &Section) {
         && !htaccess::may_hold(overrides, &format!("<{}", entry.name))
     {
         let message = format!("<{}> not allowed here", entry.name);
-        return error(scope, name.span, message, None);
-    }
-    if scope.overrides.is_some()
-        && matches!(
-            entry.kind,
-            SectionKind::If | SectionKind::ElseIf | SectionKind::Else
-        )
-    {
-        let message = format!("<{}> in .htaccess files is not supported yet", entry.name);
         return error(scope, name.span, message, None);
     }
     let in_condition = scope

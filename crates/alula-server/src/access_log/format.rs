@@ -22,7 +22,7 @@ pub fn fix_time_zone() {
 }
 
 /// The time, in the zone of the logs.
-pub(crate) fn local_time() -> alula_routing::LocalTime {
+pub fn local_time() -> alula_routing::LocalTime {
     let stamp = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
     let now = ZonedDateTime::new(stamp, ZONE.get_or_init(TimeZone::system).clone());
     alula_routing::LocalTime {

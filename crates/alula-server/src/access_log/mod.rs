@@ -6,8 +6,7 @@
 mod file;
 mod format;
 
-pub use format::fix_time_zone;
-pub(crate) use format::local_time;
+pub use format::{fix_time_zone, local_time};
 
 use crate::connection::Connection;
 use crate::pipeline::HostSettings;

@@ -23,6 +23,9 @@ pub(crate) struct NotHere(String);
 pub(crate) fn test(source: &Source) -> Result<()> {
     let loaded = load(source)?;
     let (_, warnings) = plan::plan(&loaded.site, Overrides::default())?;
+    if source.strict && !warnings.is_empty() {
+        return Err(anyhow!(warnings.join("\n")));
+    }
     warnings
         .iter()
         .for_each(|warning| tell(&format!("warning: {warning}")));
@@ -36,7 +39,7 @@ pub(crate) fn check(source: &Source, json: bool) -> Result<()> {
         return check_json(source);
     }
     let loaded = load(source)?;
-    let problems = problems(&loaded);
+    let problems = problems(&loaded, source.strict);
     if problems.is_empty() {
         tell("Syntax OK");
         return Ok(());
@@ -57,7 +60,7 @@ fn check_json(source: &Source) -> Result<()> {
     let options = source::load_options(source)?;
     let result = alula_config::load(&options);
     let (mut diagnostics, problems) = match &result {
-        Ok(loaded) => (loaded.warnings.clone(), problems(loaded)),
+        Ok(loaded) => (loaded.warnings.clone(), problems(loaded, source.strict)),
         Err(diagnostics) => (diagnostics.clone(), Vec::new()),
     };
     let count = problems.len();
@@ -72,24 +75,26 @@ fn check_json(source: &Source) -> Result<()> {
     }
 }
 
-/// What would fail at start.
-fn problems(loaded: &Loaded) -> Vec<Diagnostic> {
+/// What would fail at start; strictly, what there is a warning about as well.
+fn problems(loaded: &Loaded, strict: bool) -> Vec<Diagnostic> {
     let plain = |message: String| machine::problem(message, None);
     let mut problems = Vec::new();
+    let mut has_python = false;
     match plan::plan(&loaded.site, Overrides::default()) {
         Ok((plan, warnings)) => {
-            warnings
-                .iter()
-                .for_each(|warning| tell(&format!("warning: {warning}")));
-            problems.extend(
-                supervisor::check(&plan)
-                    .err()
-                    .map(|error| plain(error.to_string())),
-            );
+            for warning in warnings {
+                match strict {
+                    true => problems.push(plain(warning)),
+                    false => tell(&format!("warning: {warning}")),
+                }
+            }
+            match supervisor::check(&plan) {
+                Ok(()) => has_python = true,
+                Err(error) => problems.push(plain(error.to_string())),
+            }
         }
         Err(error) => problems.push(plain(format!("{error:#}"))),
     }
-    let has_python = problems.is_empty();
     problems.extend(machine::addresses(&loaded.site));
     problems.extend(machine::files(&loaded.site));
     if has_python {

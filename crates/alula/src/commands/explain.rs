@@ -1,17 +1,22 @@
 //! `alula explain URL`: what a request would meet, and where it says so.
 //!
-//! Virtual host, sections in the order they apply with their directives, and who answers: as the router finds them, by the same
-//! code that finds them for a request. Files are not looked at, and no application is asked.
+//! Virtual host, sections and `.htaccess` files in the order they apply with their directives, whether the client would be let
+//! in, and who answers: as the router finds them, by the same code that finds them for a request. Of files only `.htaccess` is
+//! looked at, and no application is asked.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod access;
+mod request;
 
-use alula_config::site::Origin;
+use std::net::{IpAddr, SocketAddr};
+
+use alula_config::site::{Asker, Origin};
 use alula_config::{Loaded, Written};
-use alula_http::path;
-use alula_routing::{Action, Found, RouteTable, VirtualHostId};
-use anyhow::{Context, Result, bail};
+use alula_routing::{Action, Applied, Found, RouteTable, VirtualHostId};
+use anyhow::Result;
 use serde::Serialize;
 
+use self::access::Access;
+use self::request::{Made, Outcome};
 use super::answer;
 use crate::command_line::Source;
 use crate::source;
@@ -23,12 +28,15 @@ struct Explanation {
     virtual_host: String,
     path: String,
     outside_sections: Vec<Line>,
-    sections: Vec<Applied>,
+    sections: Vec<Shown>,
+    /// The paths that rules in sections made of it.
+    rewritten: Vec<String>,
+    access: Access,
     answers: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Applied {
+struct Shown {
     section: String,
     origin: String,
     directives: Vec<Line>,
@@ -46,6 +54,7 @@ pub(crate) struct Question {
     pub(crate) url: String,
     pub(crate) method: String,
     pub(crate) headers: Vec<String>,
+    pub(crate) client: Option<IpAddr>,
     pub(crate) json: bool,
 }
 
@@ -63,99 +72,59 @@ pub(crate) fn explain(source: &Source, question: &Question) -> Result<()> {
 }
 
 fn find(loaded: &Loaded, question: &Question) -> Result<Explanation> {
-    let site = &loaded.site;
-    let url = match question.url.as_str() {
-        path if path.starts_with('/') => {
-            let host = host_field(question);
-            format!("http://{}{path}", host.as_deref().unwrap_or("localhost"))
-        }
-        url => url.to_owned(),
-    };
-    let (scheme, rest) = url
-        .split_once("://")
-        .context("a URL, or a path that begins with a slash")?;
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at(at);
-    let target = if target.starts_with('/') {
-        target.to_owned()
-    } else {
-        format!("/{target}")
-    };
-    let decoded = path::decode(&target.clone().into())
-        .map_err(|error| anyhow::anyhow!("{target}: {error}, answered {}", error.status()))?;
-    let named = authority
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse::<u16>().ok());
-    let usual = if scheme.eq_ignore_ascii_case("https") {
-        443
-    } else {
-        80
-    };
-    let listeners: Vec<SocketAddr> = site
-        .listeners
+    let made = Made::new(&loaded.site, question)?;
+    let table = RouteTable::new(&loaded.site);
+    let outcome = made.outcome(&table)?;
+    let Outcome { host, found, .. } = &outcome;
+    let VirtualHostId(number) = *host;
+    let applied = table.applied(*host, found, &made.asked(), &outcome.htaccess);
+    let in_files: Vec<Written> = outcome
+        .htaccess
         .iter()
-        .map(|listener| listener.address)
+        .flat_map(|read| read.written())
         .collect();
-    let port = named.unwrap_or(usual);
-    let Some(listener) = listeners
-        .iter()
-        .find(|address| address.port() == port)
-        .or(match named {
-            None => listeners.first(),
-            Some(_) => None,
-        })
-    else {
-        bail!("nothing listens on port {port}");
+    let of_section = |section: &Applied| -> Vec<&Written> {
+        let mut all = loaded.written.iter().chain(&in_files).collect::<Vec<_>>();
+        all.retain(|line| line.section.as_ref() == Some(&section.origin));
+        all
     };
-    let ip = match listener.ip() {
-        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ip => ip,
+    let directives: Vec<Vec<&Written>> = applied.iter().map(of_section).collect();
+    let asking = table.asking(*host, found, made.asked());
+    let asker = Asker {
+        expressions: Some(&asking),
+        ..made.asker(found)
     };
-    let local = SocketAddr::new(ip, listener.port());
-    let asked = host_field(question).unwrap_or_else(|| authority.to_owned());
-    let table = RouteTable::new(site);
-    let host = table.virtual_host(local, Some(asked.as_bytes()));
-    let found = table.find(host, &decoded.path);
-    let VirtualHostId(number) = host;
-    let lines = |wanted: &dyn Fn(&Written) -> bool| -> Vec<Line> {
-        let written = loaded.written.iter().filter(|written| wanted(written));
-        written.map(Line::from).collect()
+    let outside = |wanted: &dyn Fn(&Written) -> bool| -> Vec<Line> {
+        let lines = loaded.written.iter();
+        let lines = lines.filter(|line| line.section.is_none() && wanted(line));
+        lines.map(Line::from).collect()
     };
-    let sections = table.sections(host, &decoded.path);
+    let path = found.path(&made.decoded.path);
     Ok(Explanation {
-        method: question.method.clone(),
-        virtual_host: name_of(loaded, number, local),
-        path: String::from_utf8_lossy(&decoded.path).into_owned(),
+        method: made.method.clone(),
+        virtual_host: name_of(loaded, number, made.local),
+        path: String::from_utf8_lossy(&made.decoded.path).into_owned(),
         // The main server's come first: a virtual host's are laid over them.
         outside_sections: {
-            let mut outside =
-                lines(&|line| line.section.is_none() && line.server == 0 && line.for_requests);
+            let mut lines = outside(&|line| line.server == 0 && line.for_requests);
             if number > 0 {
-                outside.extend(lines(&|line| {
-                    line.section.is_none() && line.server == number
-                }));
+                lines.extend(outside(&|line| line.server == number));
             }
-            outside
+            lines
         },
-        sections: sections
-            .into_iter()
-            .map(|(section, origin)| Applied {
-                directives: lines(&|line| line.section.as_ref() == Some(&origin)),
-                origin: origin.to_string(),
-                section,
+        access: access::explain(outcome.verdict, &applied, &directives, &asker),
+        sections: applied
+            .iter()
+            .zip(&directives)
+            .map(|(section, lines)| Shown {
+                section: section.heading.clone(),
+                origin: section.origin.to_string(),
+                directives: lines.iter().map(|line| Line::from(*line)).collect(),
             })
             .collect(),
-        answers: who_answers(&found, loaded, number, &decoded.path),
+        answers: who_answers(found, loaded, number, &path),
+        rewritten: outcome.rewritten,
     })
-}
-
-fn host_field(question: &Question) -> Option<String> {
-    let mut fields = question
-        .headers
-        .iter()
-        .filter_map(|field| field.split_once(':'));
-    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("host"))?;
-    Some(value.trim().to_owned())
 }
 
 fn name_of(loaded: &Loaded, number: usize, local: SocketAddr) -> String {
@@ -256,11 +225,33 @@ impl Explanation {
             lines(&mut text, &self.outside_sections);
         }
         for applied in &self.sections {
-            text.push_str(&format!("{} ({})\n", applied.section, applied.origin));
+            text.push_str(&applied.section);
+            // A `.htaccess` file is named by its path alone.
+            if !applied.origin.ends_with(":0") {
+                text.push_str(&format!(" ({})", applied.origin));
+            }
+            text.push('\n');
             lines(&mut text, &applied.directives);
         }
         if !self.sections.is_empty() {
             text.push_str("Later sections win.\n");
+        }
+        for path in &self.rewritten {
+            text.push_str(&format!("rewritten to: {path}\n"));
+        }
+        let Access {
+            client,
+            verdict,
+            rules,
+        } = &self.access;
+        text.push_str(&format!("access: {verdict}, from {client}\n"));
+        for rule in rules {
+            let says = if rule.says.is_empty() { "" } else { ": " };
+            let line = &rule.line;
+            text.push_str(&format!(
+                "    {}  {}{says}{}\n",
+                line.origin, line.text, rule.says
+            ));
         }
         text.push_str(&format!("answers: {}\n", self.answers));
         text

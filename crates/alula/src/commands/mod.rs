@@ -34,12 +34,14 @@ pub(crate) fn dispatch(
             url,
             method,
             headers,
+            client,
             json,
         }) => {
             let question = explain::Question {
                 url,
                 method,
                 headers,
+                client,
                 json,
             };
             return explain::explain(&source, &question);
