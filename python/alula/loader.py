@@ -15,8 +15,28 @@ import _alula
 
 
 def wsgi_script(path, callable_name):
-    """`WSGIScriptAlias`: the file is a module of its own, whatever its name ends in."""
+    """`WSGIScriptAlias`, `wsgi-script`."""
+    module = _script(path)
+    if not hasattr(module, callable_name):
+        raise AttributeError(f"WSGI script {path!r} has no {callable_name!r}")
+    return "wsgi", getattr(module, callable_name)
+
+
+def gate(path, function_name):
+    """`WSGIAuthUserScript` and its kin: a small application around a function of a script."""
+    from alula import gates
+
+    module = _script(path)
+    if not hasattr(module, function_name):
+        raise AttributeError(f"WSGI script {path!r} has no {function_name!r}")
+    return "wsgi", gates.application(function_name, getattr(module, function_name))
+
+
+def _script(path):
+    """The file as a module of its own, whatever its name ends in; loaded once, whoever names it."""
     name = "_alula_script_" + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    if name in sys.modules:
+        return sys.modules[name]
     loader = importlib.machinery.SourceFileLoader(name, path)
     spec = importlib.util.spec_from_loader(name, loader, origin=path)
     module = importlib.util.module_from_spec(spec)
@@ -28,9 +48,7 @@ def wsgi_script(path, callable_name):
         del sys.modules[name]
         raise
     _check_project(loader, path)
-    if not hasattr(module, callable_name):
-        raise AttributeError(f"WSGI script {path!r} has no {callable_name!r}")
-    return "wsgi", getattr(module, callable_name)
+    return module
 
 
 PROJECT = re.compile(r"""os\.environ(?:\.setdefault\(\s*|\[)["']DJANGO_SETTINGS_MODULE["'](?:\]\s*=|\s*,)\s*["']([\w.]+)["']""")

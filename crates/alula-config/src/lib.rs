@@ -18,7 +18,9 @@ mod written;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use directives::reference_page;
-pub use load::{Files, LoadOptions, Loaded, MemoryFiles, htaccess_directives, load, load_htaccess, load_with};
+pub use load::{
+    Files, LoadOptions, Loaded, MemoryFiles, htaccess_directives, load, load_htaccess, load_with,
+};
 pub use pattern::Pattern;
 pub use site::Site;
 pub use written::Written;

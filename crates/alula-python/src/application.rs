@@ -25,6 +25,13 @@ pub enum ApplicationSpec {
         /// The callable's name, `application`.
         callable: String,
     },
+    /// A function of a WSGI script that is asked who may pass (`WSGIAuthUserScript` and its kin).
+    Gate {
+        /// The file.
+        path: String,
+        /// The function's name, `check_password`.
+        function: &'static str,
+    },
     /// A WSGI callable in a module (`PythonHandler alula.handlers.wsgi`).
     WsgiObject {
         /// The module's dotted name.
@@ -107,6 +114,7 @@ impl ApplicationSpec {
     fn name(&self) -> String {
         match self {
             Self::WsgiScript { path, .. } => format!("WSGI script {path:?}"),
+            Self::Gate { path, function } => format!("{function} of WSGI script {path:?}"),
             Self::WsgiObject { module, callable } => {
                 format!("WSGI application {module}:{callable}")
             }
@@ -121,6 +129,9 @@ fn load(py: Python<'_>, spec: &ApplicationSpec) -> PyResult<(Protocol, Py<PyAny>
     let (protocol, callable): (String, Py<PyAny>) = match spec {
         ApplicationSpec::WsgiScript { path, callable } => {
             loader.call_method1("wsgi_script", (path, callable))?
+        }
+        ApplicationSpec::Gate { path, function } => {
+            loader.call_method1("gate", (path, *function))?
         }
         ApplicationSpec::WsgiObject { module, callable } => {
             loader.call_method1("wsgi_object", (module, callable))?

@@ -4,16 +4,17 @@ use crate::headers::HeaderChanges;
 use crate::mapping::{Mapped, Mappings};
 use crate::redirect::Redirects;
 use crate::route::{
-    Access, Action, Basic, FilesRoute, MOD_PYTHON_WSGI, PythonRoute, Route, RouteId, TlsVariables,
-    VirtualHostId, WsgiRoute,
+    Access, Action, Basic, FilesRoute, GateRoute, MOD_PYTHON_WSGI, Program, PythonDefinition,
+    PythonRoute, Question, Route, RouteId, TlsVariables, VirtualHostId, WsgiRoute,
 };
 use alula_config::site::{
-    self, AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, HandlerChoice,
-    HandlerList, MappingTarget, Rewriting, SendFileSettings, Switched,
+    self, AuthType, CompressionSettings, DirectorySettings, ErrorDocument, Expires, GateScript,
+    HandlerChoice, HandlerList, MappingTarget, Provider, Rewriting, SendFileSettings, Switched,
+    WsgiSettings,
 };
 use http::StatusCode;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// httpd's since 2.4.54.
@@ -44,8 +45,13 @@ pub(crate) fn route(
         access: Access {
             require: settings.access.clone(),
             order: settings.order.clone(),
-            authentication: authentication(settings),
+            authentication: authentication(host, settings, mappings),
             requires_tls: settings.requires_tls == Some(true),
+            script: settings
+                .authentication
+                .access_script
+                .as_ref()
+                .map(|script| gate(host, settings, mappings, script, Question::Access)),
         },
         body_bytes_max: settings.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT),
         has_error_page: error_documents.values().any(is_page),
@@ -62,10 +68,7 @@ pub(crate) fn route(
         redirects: Redirects::new(&settings.redirects),
         compression: compression(settings, &environment),
         send_file: send_file(settings),
-        tls_variables: TlsVariables {
-            standard: settings.tls_options.variables == Some(true),
-            certificates: settings.tls_options.certificates == Some(true),
-        },
+        tls_variables: tls_variables(settings),
         default_charset: default_charset(settings),
         proxy: (!settings.proxy.is_default()).then(|| Arc::new(settings.proxy.clone())),
         log_level: settings.log_level.clone(),
@@ -111,9 +114,65 @@ fn expires(settings: &DirectorySettings) -> Option<Arc<Expires>> {
     (expires.active == Some(true) && says).then(|| Arc::new(expires.clone()))
 }
 
-fn authentication(settings: &DirectorySettings) -> Option<Basic> {
+fn tls_variables(settings: &DirectorySettings) -> TlsVariables {
+    TlsVariables {
+        standard: settings.tls_options.variables == Some(true),
+        certificates: settings.tls_options.certificates == Some(true),
+    }
+}
+
+/// A function of a script that is asked who may pass, where the other scripts of the place run.
+fn gate(
+    host: VirtualHostId,
+    settings: &DirectorySettings,
+    mappings: &Mappings,
+    script: &GateScript,
+    question: Question,
+) -> Arc<PythonDefinition> {
+    let wsgi = WsgiSettings {
+        application_group: script.application_group.clone(),
+        ..WsgiSettings::default()
+    };
+    let names = &mappings.interpreters;
+    Arc::new(PythonDefinition {
+        virtual_host: host.0,
+        environment: settings.environment(),
+        program: Program::Gate(GateRoute {
+            script: script.script.clone(),
+            question,
+            interpreter: names.find_script(settings, &wsgi, "", script.in_main_server),
+        }),
+        log_level: settings.log_level.clone(),
+        asks_for_site_files: false,
+        tls_variables: tls_variables(settings),
+    })
+}
+
+fn realm(settings: &DirectorySettings) -> Option<String> {
     let written = &settings.authentication;
+    let realm = written.realm.as_ref();
+    realm
+        .filter(|_| written.kind == Some(AuthType::Basic))
+        .cloned()
+}
+
+fn authentication(
+    host: VirtualHostId,
+    settings: &DirectorySettings,
+    mappings: &Mappings,
+) -> Option<Basic> {
+    let written = &settings.authentication;
+    let ask = |script: &Option<GateScript>, question| {
+        let script = script.as_ref()?;
+        Some(gate(host, settings, mappings, script, question))
+    };
     (written.kind == Some(AuthType::Basic)).then(|| Basic {
+        providers: written
+            .providers
+            .clone()
+            .unwrap_or_else(|| vec![Provider::File]),
+        user_script: ask(&written.user_script, Question::Password),
+        group_script: ask(&written.group_script, Question::Groups),
         realm: written.realm.clone(),
         user_file: written.user_file.clone(),
         group_file: written.group_file.clone(),
@@ -128,7 +187,13 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
     match settings.handler {
         Some(HandlerChoice::ServerStatus) => return Action::ServerStatus,
         Some(HandlerChoice::NotServed) => return Action::Status(StatusCode::NOT_FOUND),
-        Some(HandlerChoice::None | HandlerChoice::Files | HandlerChoice::Python) | None => {}
+        Some(
+            HandlerChoice::None
+            | HandlerChoice::Files
+            | HandlerChoice::Python
+            | HandlerChoice::WsgiScript { .. },
+        )
+        | None => {}
     }
     let root = match mapped {
         Mapped::By { index, .. } => {
@@ -173,6 +238,33 @@ fn action(settings: &DirectorySettings, mapped: Mapped, mappings: &Mappings) -> 
         settings: Arc::new(settings.files.clone()),
         media_types: mappings.media_types.clone(),
         caching: None,
+        are_scripts: matches!(settings.handler, Some(HandlerChoice::WsgiScript { .. })),
+    })
+}
+
+/// A file that is a WSGI script: its URL is where it stands, which each request tells.
+pub(crate) fn script_action(
+    settings: &DirectorySettings,
+    file: &Path,
+    in_main_server: bool,
+    mappings: &Mappings,
+) -> Action {
+    if !settings.options().exec_cgi {
+        return Action::Status(StatusCode::FORBIDDEN);
+    }
+    let wsgi = &settings.python.wsgi;
+    let names = &mappings.interpreters;
+    let default = WsgiSettings::default();
+    Action::Wsgi(WsgiRoute {
+        script: file.to_owned(),
+        script_name: String::new(),
+        callable: wsgi
+            .callable
+            .clone()
+            .unwrap_or_else(|| "application".to_owned()),
+        debug: settings.python.debug == Some(true),
+        pass_authorization: wsgi.pass_authorization == Some(true),
+        interpreter: names.find_script(settings, &default, "", in_main_server),
     })
 }
 
@@ -234,7 +326,7 @@ fn python(settings: &DirectorySettings, list: &HandlerList, mappings: &Mappings)
             .path
             .as_ref()
             .map(|line| line.expression.clone()),
-        realm: authentication(settings).and_then(|basic| basic.realm),
+        realm: realm(settings),
         interpreter: interpreter.to_owned(),
         options,
     }

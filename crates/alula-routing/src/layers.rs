@@ -11,7 +11,7 @@ use alula_config::site::{DirectorySettings, Origin};
 use std::sync::Arc;
 
 /// Marks where the `<If>`s of `.htaccess` files begin; no section has so high a number.
-pub(crate) const HTACCESS_CONDITIONS: u32 = u32::MAX - 3;
+pub(crate) const HTACCESS_CONDITIONS: u32 = u32::MAX - 5;
 
 /// What fits a request.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,9 @@ impl<'f> Fitting<'f> {
         for &index in self.locations {
             hit(Layer::Section(self.sections.get(index as usize)));
         }
-        let mut held = self.conditions.split(|&number| number == HTACCESS_CONDITIONS);
+        let mut held = self
+            .conditions
+            .split(|&number| number == HTACCESS_CONDITIONS);
         for &index in held.next().unwrap_or_default() {
             hit(Layer::Section(self.sections.get(index as usize)));
         }
@@ -102,11 +104,15 @@ pub(crate) fn held_in_htaccess(
     holds: &dyn Fn(&Condition) -> bool,
 ) -> Vec<u32> {
     let mut held = Vec::new();
-    for read in htaccess.iter().filter(|read| read.sections.has_conditions()) {
+    for read in htaccess
+        .iter()
+        .filter(|read| read.sections.has_conditions())
+    {
         let mut fitting = Vec::new();
         let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
         let file = file.unwrap_or_default();
-        read.sections.file(file, |index| fitting.push(number(index)));
+        read.sections
+            .file(file, |index| fitting.push(number(index)));
         read.sections.conditions(&fitting, holds, |index| {
             held.extend([read.id, number(index)]);
         });

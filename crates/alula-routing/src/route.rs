@@ -7,8 +7,8 @@ use crate::redirect::{Redirected, Redirects};
 use crate::rewrite::Changes;
 use alula_config::site::{
     self, Asker, BackEnd, CompressionSettings, DirectoryOptions, ErrorDocument, Expires,
-    FileSettings, HandlerName, LogLevelChange, OrderRules, Outcome, ProxySettings, ProxyVia,
-    Rewriting, Satisfy, SendFileSettings, SetEnvIf,
+    FileSettings, HandlerName, LogLevelChange, OrderRules, Outcome, Provider, ProxySettings,
+    ProxyVia, Rewriting, Satisfy, SendFileSettings, SetEnvIf,
 };
 use alula_http::Caching;
 use bytes::Bytes;
@@ -182,6 +182,41 @@ pub enum Program {
     Handler(PythonRoute),
     /// A WSGI script.
     Script(WsgiRoute),
+    /// A function that is asked who may pass.
+    Gate(GateRoute),
+}
+
+/// A function of a WSGI script that is asked who may pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateRoute {
+    /// The file.
+    pub script: PathBuf,
+    /// Which function.
+    pub question: Question,
+    /// The interpreter it runs in.
+    pub interpreter: String,
+}
+
+/// What such a function is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Question {
+    /// `check_password`.
+    Password,
+    /// `groups_for_user`.
+    Groups,
+    /// `allow_access`.
+    Access,
+}
+
+impl Question {
+    /// The function's name.
+    pub fn function(self) -> &'static str {
+        match self {
+            Self::Password => "check_password",
+            Self::Groups => "groups_for_user",
+            Self::Access => "allow_access",
+        }
+    }
 }
 
 impl PythonDefinition {
@@ -204,9 +239,23 @@ impl PythonDefinition {
         })
     }
 
+    /// All that a route runs, what is asked who may pass included.
+    pub fn all(route: &Route) -> Vec<Self> {
+        let basic = route.access.authentication.as_ref();
+        let gates = [
+            route.access.script.as_ref(),
+            basic.and_then(|basic| basic.user_script.as_ref()),
+            basic.and_then(|basic| basic.group_script.as_ref()),
+        ];
+        let gates = gates.into_iter().flatten();
+        let gates = gates.map(|definition| Self::clone(definition));
+        gates.chain(Self::of(route)).collect()
+    }
+
     /// The interpreter it runs in.
     pub fn interpreter(&self) -> &str {
         match &self.program {
+            Program::Gate(gate) => &gate.interpreter,
             Program::Handler(python) => &python.interpreter,
             Program::Script(wsgi) => &wsgi.interpreter,
         }
@@ -230,6 +279,8 @@ pub struct FilesRoute {
     pub media_types: Arc<BTreeMap<String, String>>,
     /// Which files of a project's tree never change; `None`: nothing is said of it.
     pub caching: Option<Arc<Caching>>,
+    /// `SetHandler wsgi-script`: every file says by itself who answers.
+    pub are_scripts: bool,
 }
 
 /// A `PythonHandler`.
@@ -309,6 +360,8 @@ pub struct Access {
     pub authentication: Option<Basic>,
     /// `SSLRequireSSL`: whatever the rest says.
     pub requires_tls: bool,
+    /// `WSGIAccessScript`.
+    pub script: Option<Arc<PythonDefinition>>,
 }
 
 /// How a client proves who it is (RFC 7617).
@@ -322,6 +375,12 @@ pub struct Basic {
     pub group_file: Option<PathBuf>,
     /// `AuthzSendForbiddenOnFailure`.
     pub forbidden_on_failure: bool,
+    /// `AuthBasicProvider`, in the order to ask.
+    pub providers: Vec<Provider>,
+    /// `WSGIAuthUserScript`.
+    pub user_script: Option<Arc<PythonDefinition>>,
+    /// `WSGIAuthGroupScript`.
+    pub group_script: Option<Arc<PythonDefinition>>,
 }
 
 /// What is to be done with a request.
@@ -331,7 +390,7 @@ pub enum Verdict {
     Pass,
     /// It may not, whoever it comes from.
     Refuse,
-    /// It depends on who it comes from.
+    /// It depends on who it comes from: a user, or a client of whom a script knows.
     AskUser,
 }
 
@@ -414,8 +473,13 @@ impl Access {
         if self.requires_tls && !asker.secure {
             return Verdict::Refuse;
         }
+        if self.script.is_some() && asker.script.is_none() {
+            // Nobody can say yet; whoever can is asked.
+            return Verdict::AskUser;
+        }
         let order = self.order.as_ref();
-        let passes_order = order.is_none_or(|order| order.allows(asker));
+        let passes_order =
+            order.is_none_or(|order| order.allows(asker)) && asker.script != Some(false);
         let satisfy = order.map(|order| order.satisfy(asker.method));
         match (satisfy.unwrap_or_default(), passes_order) {
             (Satisfy::Any, true) => return Verdict::Pass,

@@ -671,7 +671,15 @@ impl RouteTable {
         if matches!(settings.handler, None | Some(HandlerChoice::None)) && by_name.is_some() {
             settings.handler = by_name;
         }
-        let route = self.route(host, &settings, mapped);
+        let route = match settings.handler {
+            Some(HandlerChoice::WsgiScript { in_main_server }) => {
+                let mappings = &server.mappings;
+                let action = compose::script_action(&settings, &file, in_main_server, mappings);
+                let files = server.route(host, &settings, mapped);
+                self.cache.intern(Route { action, ..files })
+            }
+            _ => self.route(host, &settings, mapped),
+        };
         Found {
             redirect: route.redirects.find(&merged),
             script_name_len: match &route.action {

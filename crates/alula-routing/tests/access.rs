@@ -31,6 +31,7 @@ fn check(config: &str, expected: &[(&str, bool)]) {
             variables: &variables,
             expressions: None,
             user: None,
+            script: None,
         };
         let route = table.find(VirtualHostId(0), path.as_bytes()).route;
         let passes = route.access.judge(&asker) == Verdict::Pass;
@@ -232,6 +233,7 @@ fn check_user(lines: &str, expected: [Verdict; 3]) {
             variables: &[],
             expressions: None,
             user,
+            script: None,
         })
     });
     assert_eq!(verdicts, expected, "{lines}");

@@ -25,6 +25,7 @@ fn asker(method: &str) -> Asker<'_> {
         variables: &[],
         expressions: None,
         user: None,
+        script: None,
     }
 }
 

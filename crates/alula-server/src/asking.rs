@@ -6,6 +6,7 @@
 use crate::access_log::local_time;
 use crate::authentication::Refusal;
 use crate::connection::Connection;
+use crate::gate::Gate;
 use crate::pipeline::{Pipeline, authority};
 use alula_http::path::Target;
 use alula_http::{Request, Scheme};
@@ -166,21 +167,26 @@ impl Pipeline {
         })
     }
 
-    /// Lets the user pass who has the right password and whom the rules name.
+    /// Lets the client pass of whom a script says so, or the user who has the right password and whom the rules name.
     pub(crate) async fn admit_user(
         &self,
         host: VirtualHostId,
         found: &Found,
         asked: &Asked<'_>,
-    ) -> Result<Arc<str>, Refusal> {
+    ) -> Result<Option<Arc<str>>, Refusal> {
         let asking = self.routes.asking(host, found, *asked);
         let asker = Asker {
             expressions: Some(&asking),
             ..asker(asked, found)
         };
         let access = &found.route.access;
+        let gate = Gate {
+            pipeline: self,
+            found,
+            asked,
+        };
         self.authenticator
-            .admit(access, &asker, asked.headers)
+            .admit(access, &asker, asked.headers, Some(&gate))
             .await
     }
 
@@ -225,5 +231,6 @@ pub(crate) fn asker<'a>(asked: &Asked<'a>, found: &'a Found) -> Asker<'a> {
         variables: found.variables(),
         expressions: None,
         user: None,
+        script: None,
     }
 }

@@ -6,8 +6,9 @@
 mod files;
 mod password;
 
+use crate::gate::{Gate, Password};
 use alula_http::Peer;
-use alula_routing::site::{Asker, User};
+use alula_routing::site::{Asker, Provider, User};
 use alula_routing::{Access, Basic, Verdict};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -70,13 +71,23 @@ impl Default for Authenticator {
 }
 
 impl Authenticator {
-    /// The user of a request that passes only with one.
+    /// The user of a request that passes only with one; none, where a script lets it pass without.
     pub(crate) async fn admit(
         &self,
         access: &Access,
         asker: &Asker<'_>,
         headers: &HeaderMap,
-    ) -> Result<Arc<str>, Refusal> {
+        gate: Option<&Gate<'_>>,
+    ) -> Result<Option<Arc<str>>, Refusal> {
+        let mut asker = *asker;
+        if let (Some(script), Some(gate)) = (&access.script, gate) {
+            asker.script = Some(gate.allows(script).await.map_err(misconfigured)?);
+            match access.judge(&asker) {
+                Verdict::Pass => return Ok(None),
+                Verdict::Refuse => return Err(Refusal::denied()),
+                Verdict::AskUser => {}
+            }
+        }
         let Some(basic) = &access.authentication else {
             return Err(misconfigured(
                 "a user is required, and there is no AuthType".to_owned(),
@@ -93,26 +104,40 @@ impl Authenticator {
         let Some(credentials) = credentials(headers) else {
             return Err(unauthorized(realm, None, "no user and password".to_owned()));
         };
-        let name: Arc<str> = credentials.user.as_str().into();
-        match self.is_right(basic, credentials).await {
-            Ok(None) => {}
-            Ok(Some(reason)) => return Err(unauthorized(realm, Some(name), reason)),
+        let mut name: Arc<str> = credentials.user.as_str().into();
+        match self.is_right(basic, credentials, &name, gate).await {
+            Ok(Password::Right(right)) => name = right,
+            Ok(Password::Wrong) => {
+                let reason = "the password is wrong".to_owned();
+                return Err(unauthorized(realm, Some(name), reason));
+            }
+            Ok(Password::Unknown) => {
+                let reason = "the user is unknown".to_owned();
+                return Err(unauthorized(realm, Some(name), reason));
+            }
             Err(reason) => return Err(misconfigured(reason)),
         }
-        let groups = self.groups(basic, &name).unwrap_or_else(|reason| {
+        let mut groups = self.groups(basic, &name).unwrap_or_else(|reason| {
             // As in httpd: then nobody is in a group, and another Require may still let the user pass.
             tracing::error!(target: "authz_groupfile", "{reason}");
             Vec::new()
         });
+        let asks_groups = access
+            .require
+            .as_ref()
+            .is_some_and(|rules| rules.asks_groups());
+        if let (Some(script), Some(gate), true) = (&basic.group_script, gate, asks_groups) {
+            groups.extend(gate.groups(script, &name).await.map_err(misconfigured)?);
+        }
         let known = Asker {
             user: Some(User {
                 name: &name,
                 groups: &groups,
             }),
-            ..*asker
+            ..asker
         };
         if access.judge(&known) == Verdict::Pass {
-            return Ok(name);
+            return Ok(Some(name));
         }
         let reason = "no Require lets this user pass".to_owned();
         let mut refusal = unauthorized(realm, Some(name), reason);
@@ -123,25 +148,54 @@ impl Authenticator {
         Err(refusal)
     }
 
-    /// `None` when the password is right, else why not. An error is the configuration's fault.
+    /// Asks one provider after the other, until one knows the user. An error is the configuration's fault.
     async fn is_right(
         &self,
         basic: &Basic,
         credentials: Credentials,
-    ) -> Result<Option<String>, String> {
+        name: &Arc<str>,
+        gate: Option<&Gate<'_>>,
+    ) -> Result<Password, String> {
+        let credentials = Arc::new(credentials);
+        for provider in &basic.providers {
+            let said = match (provider, &basic.user_script, gate) {
+                (Provider::File, ..) => match self.is_in_file(basic, &credentials).await? {
+                    Some(true) => Password::Right(name.clone()),
+                    Some(false) => Password::Wrong,
+                    None => Password::Unknown,
+                },
+                (Provider::Wsgi, Some(script), Some(gate)) => gate.password(script, name).await?,
+                (Provider::Wsgi, ..) => {
+                    return Err("AuthBasicProvider wsgi needs WSGIAuthUserScript".to_owned());
+                }
+            };
+            if said != Password::Unknown {
+                return Ok(said);
+            }
+        }
+        Ok(Password::Unknown)
+    }
+
+    /// Whether the password is the one in the file; `None` when the user is not.
+    async fn is_in_file(
+        &self,
+        basic: &Basic,
+        credentials: &Arc<Credentials>,
+    ) -> Result<Option<bool>, String> {
         let Some(path) = &basic.user_file else {
             return Err("AuthType Basic needs AuthUserFile".to_owned());
         };
         let users = self.files.get(path)?;
         let Some(stored) = users.get(&credentials.user) else {
-            return Ok(Some("the user is unknown".to_owned()));
+            return Ok(None);
         };
         // `htpasswd` may write more after another colon.
         let stored = stored.split(':').next().unwrap_or_default().to_owned();
-        let fingerprint = self.fingerprint(&credentials, &stored);
+        let fingerprint = self.fingerprint(credentials, &stored);
         if self.remembered.lock().contains(&fingerprint) {
-            return Ok(None);
+            return Ok(Some(true));
         }
+        let credentials = credentials.clone();
         // The permit goes along: a client that leaves does not make room for another check.
         let permit = self.checks.clone().acquire_owned().await;
         let checked = tokio::task::spawn_blocking(move || {
@@ -155,12 +209,13 @@ impl Authenticator {
                     remembered.clear();
                 }
                 remembered.insert(fingerprint);
-                Ok(None)
+                Ok(Some(true))
             }
-            Ok(Some(false)) => Ok(Some("the password is wrong".to_owned())),
-            Ok(None) => Ok(Some(
-                "the stored password is not of a kind that is supported".to_owned(),
-            )),
+            Ok(Some(false)) => Ok(Some(false)),
+            Ok(None) => {
+                tracing::debug!(target: "authn_file", "{path:?}: a stored password is not of a kind that is supported, and lets nobody in");
+                Ok(Some(false))
+            }
             Err(error) => Err(format!("the password cannot be checked: {error}")),
         }
     }

@@ -6,7 +6,7 @@ use crate::authentication::Refusal;
 use crate::pipeline::Pipeline;
 use crate::redirect;
 use alula_http::{Handler, Lead, Leading, Peer, Response, status_response};
-use alula_routing::{Asked, Found, HtaccessError, HtaccessFiles, Verdict, VirtualHostId};
+use alula_routing::{Action, Asked, Found, HtaccessError, HtaccessFiles, Verdict, VirtualHostId};
 use bytes::Bytes;
 use http::StatusCode;
 use std::sync::Arc;
@@ -90,6 +90,14 @@ impl Pipeline {
                 let response = redirect::response(redirected, &led.base, led.query);
                 return Err(way.end(response));
             }
+            if named && matches!(way.found.route.action, Action::Status(_)) {
+                let file = way
+                    .found
+                    .file
+                    .as_deref()
+                    .unwrap_or(std::path::Path::new(""));
+                tracing::error!(target: "wsgi", "[client {}] [request {:x}] Options ExecCGI is off here: {}", led.peer.remote, led.id, file.display());
+            }
             way.handler = self.handler(&way.found.route);
             let file = way.found.file.as_deref().filter(|_| !named);
             match file.and_then(|file| way.handler.lead(&way.path, file)) {
@@ -139,7 +147,7 @@ impl Pipeline {
         match self.judge(host, found, &led.asked) {
             Verdict::Pass => Ok(None),
             Verdict::Refuse => Err(Refusal::denied()),
-            Verdict::AskUser => self.admit_user(host, found, &led.asked).await.map(Some),
+            Verdict::AskUser => self.admit_user(host, found, &led.asked).await,
         }
     }
 

@@ -15,6 +15,7 @@ mod content;
 mod error_document;
 mod expires;
 mod file_sending;
+mod gate;
 mod http2;
 mod leading;
 mod limits;

@@ -105,7 +105,7 @@ impl Pipeline {
             Verdict::AskUser => {
                 let admitted = self.admit_user(went.host, &found, &asked).await;
                 match admitted {
-                    Ok(user) => request.user = Some(user),
+                    Ok(user) => request.user = user,
                     Err(refusal) => {
                         refusal.log(&went.connection.peer, request.id);
                         let mut response = status_response(refusal.status);

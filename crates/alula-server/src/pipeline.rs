@@ -12,6 +12,7 @@ use crate::content;
 use crate::error_document;
 use crate::expires;
 use crate::file_sending::{OutgoingFile, SENDFILE_BYTES_MIN, Warm};
+use crate::gate::Gates;
 use crate::leading::{Led, Way};
 use crate::onward::Went;
 use crate::redirect;
@@ -28,7 +29,8 @@ use alula_http::{
     Response, status_response,
 };
 use alula_routing::{
-    Action, Asked, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
+    Action, Asked, Found, Moment, PythonDefinition, Route, RouteId, RouteTable, Verdict,
+    VirtualHostId, site,
 };
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -48,6 +50,9 @@ use tracing::{Instrument, Span};
 pub trait Assembly: Send + Sync + 'static {
     /// The handler of a route; asked once for each.
     fn handler(&self, route: &Route) -> Arc<dyn Handler>;
+
+    /// What runs a Python program that no route leads to: one that is asked who may pass.
+    fn python(&self, definition: &PythonDefinition) -> Arc<dyn Handler>;
 
     /// A handler for the files in a directory, with httpd's defaults.
     fn files(&self, root: &Path) -> Arc<dyn Handler>;
@@ -109,6 +114,7 @@ pub(crate) struct Pipeline {
     /// `None` where no server is TLS.
     pub(crate) tls: Option<Tls>,
     pub(crate) authenticator: Authenticator,
+    pub(crate) gates: Gates,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
     pub(crate) targets: Targets,
     /// The handlers for `XSendFilePath`s.
@@ -151,6 +157,7 @@ impl Pipeline {
             observer,
             draining: AtomicBool::new(false),
             authenticator: Authenticator::default(),
+            gates: Gates::default(),
             handlers: RwLock::default(),
             targets: Targets::new(),
             sent_files: Mutex::default(),
@@ -429,7 +436,7 @@ impl Pipeline {
                         self.admit_user(host, &found, &asked).await
                     });
                     match admitted.await {
-                        Ok(name) => user = Some(name),
+                        Ok(name) => user = name,
                         Err(refusal) => {
                             refusal.log(&connection.peer, id);
                             let mut answered = refuse(refusal.status, has_content, Some(found));

@@ -47,6 +47,8 @@ pub struct FilesSettings {
     pub default_charset: Option<String>,
     /// Which files never change, where that is said to clients.
     pub caching: Option<Arc<Caching>>,
+    /// Whether every file says by itself who answers (`SetHandler wsgi-script`).
+    pub are_scripts: bool,
     /// Where small files are kept. Give all [`Files`] of a worker clones of one, and its bounds hold for the worker.
     pub cache: FileCache,
 }
@@ -63,6 +65,7 @@ impl FilesSettings {
             media_types: Arc::default(),
             default_charset: None,
             caching: None,
+            are_scripts: false,
             cache: FileCache::default(),
         }
     }
@@ -98,7 +101,8 @@ impl Files {
                 finder,
                 directory_index: settings.directory_index,
                 indexes: settings.indexes,
-                has_handlers: settings.files.has_handlers(),
+                has_handlers: settings.are_scripts || settings.files.has_handlers(),
+                are_scripts: settings.are_scripts,
                 ranges: Limits {
                     count_max: ranges.count_max(),
                     overlaps_max: ranges.overlaps_max(),
@@ -148,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) indexes: bool,
     /// Whether a file's name can say who answers.
     pub(crate) has_handlers: bool,
+    /// Whether every one does.
+    pub(crate) are_scripts: bool,
     pub(crate) settings: Arc<site::FileSettings>,
     caching: Option<Arc<Caching>>,
     ranges: Limits,

@@ -64,7 +64,7 @@ impl Shared {
         loop {
             let here = Path::new(std::ffi::OsStr::from_bytes(start));
             match self.kind(here).await {
-                Kind::File if self.finder.mime.names_handler(here) => break,
+                Kind::File if self.are_scripts || self.finder.mime.names_handler(here) => break,
                 Kind::Nothing => {}
                 _ => return None,
             }

@@ -41,7 +41,7 @@ impl<'py, 'site> SiteApplication<'py, 'site> {
         };
         let mut specs = Vec::new();
         let all = routes.routes();
-        let definitions = all.iter().filter_map(|route| PythonDefinition::of(route));
+        let definitions = all.iter().flat_map(|route| PythonDefinition::all(route));
         let mut has_site_files = false;
         let mut django_roots = Vec::new();
         for definition in definitions.filter(is_ours) {

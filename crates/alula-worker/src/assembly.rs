@@ -28,6 +28,10 @@ pub(crate) fn application_spec(definition: &PythonDefinition) -> ApplicationSpec
             path: wsgi.script.to_string_lossy().into_owned(),
             callable: wsgi.callable.clone(),
         },
+        Program::Gate(gate) => ApplicationSpec::Gate {
+            path: gate.script.to_string_lossy().into_owned(),
+            function: gate.question.function(),
+        },
     }
 }
 
@@ -163,6 +167,7 @@ impl PythonAssembly {
                 let file = Some(text(&wsgi.script));
                 (wsgi.debug, wsgi.pass_authorization, file)
             }
+            Program::Gate(gate) => (false, true, Some(text(&gate.script))),
         };
         // What its requests happen in, also outside the loop.
         let log = self
@@ -234,6 +239,15 @@ impl Assembly for WorkerAssembly {
         })
     }
 
+    fn python(&self, definition: &PythonDefinition) -> Arc<dyn Handler> {
+        let handler = self.python.handler(definition.clone());
+        handler.unwrap_or_else(|| {
+            Arc::new(alula_http::StatusHandler(
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+            ))
+        })
+    }
+
     fn files(&self, root: &Path) -> Arc<dyn Handler> {
         Arc::new(Files::new(FilesSettings {
             cache: self.cache.clone(),
@@ -268,6 +282,7 @@ fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
         media_types: files.media_types.clone(),
         default_charset: files.default_charset.clone(),
         caching: files.caching.clone(),
+        are_scripts: files.are_scripts,
         cache: cache.clone(),
     }
 }

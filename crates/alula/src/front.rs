@@ -153,8 +153,7 @@ impl FrontAssembly {
     }
 
     /// `None` where no interpreter of that name was started.
-    fn python(&self, route: &Route) -> Option<Arc<dyn Handler>> {
-        let definition = PythonDefinition::of(route)?;
+    fn behind_door(&self, definition: &PythonDefinition) -> Option<Arc<dyn Handler>> {
         let name = definition.interpreter();
         let place = self.interpreters.iter().position(|known| known == name);
         // A lone interpreter runs whatever the site has, as it does without fronts.
@@ -168,7 +167,7 @@ impl FrontAssembly {
             standard: definition.tls_variables.standard,
             certificates: definition.tls_variables.certificates,
         };
-        let definition = serde_json::to_vec(&definition).ok()?;
+        let definition = serde_json::to_vec(definition).ok()?;
         Some(self.doors.handler(place?, definition, tls))
     }
 }
@@ -180,10 +179,16 @@ impl Assembly for FrontAssembly {
             Action::Proxy(proxy) => Arc::new(self.back_ends.handler(proxy_settings(proxy, route))),
             Action::Status(status) => Arc::new(StatusHandler(*status)),
             Action::ServerStatus => Arc::new(self.status.clone()),
-            Action::Python(_) | Action::Wsgi(_) => self.python(route).unwrap_or_else(|| {
-                Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR))
-            }),
+            Action::Python(_) | Action::Wsgi(_) => match PythonDefinition::of(route) {
+                Some(definition) => self.python(&definition),
+                None => Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR)),
+            },
         }
+    }
+
+    fn python(&self, definition: &PythonDefinition) -> Arc<dyn Handler> {
+        let handler = self.behind_door(definition);
+        handler.unwrap_or_else(|| Arc::new(StatusHandler(http::StatusCode::INTERNAL_SERVER_ERROR)))
     }
 
     fn files(&self, root: &Path) -> Arc<dyn Handler> {
@@ -221,6 +226,7 @@ impl FrontAssembly {
             media_types: files.media_types.clone(),
             default_charset: files.default_charset.clone(),
             caching: files.caching.clone(),
+            are_scripts: files.are_scripts,
             cache: self.cache.clone(),
         }
     }

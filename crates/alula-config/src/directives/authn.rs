@@ -1,7 +1,8 @@
 //! Who a request comes from: `AuthType Basic` and the files it looks in.
 
 use super::{Apply, Args, Arity, Contexts, Entry, Problem, Scope};
-use crate::site::AuthType;
+use crate::site::{AuthType, Provider};
+use crate::syntax::lexer::Word;
 
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
@@ -17,9 +18,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         doc: "What a browser shows when it asks for the password. `AuthType Basic` needs it.",
     },
     Entry {
-        name: "AuthBasicProvider", args: Arity::at_least(1), syntax: "file", contexts: Contexts::SECTIONS,
+        name: "AuthBasicProvider", args: Arity::at_least(1), syntax: "file | wsgi ...", contexts: Contexts::SECTIONS,
         default: "file", apply: Apply::Run(provider),
-        doc: "Where passwords are looked up: `AuthUserFile`.",
+        doc: "Where passwords are looked up: in `AuthUserFile`, or by `WSGIAuthUserScript`. Of several the first that knows the user decides.",
     },
     Entry {
         name: "AuthUserFile", args: Arity::exactly(1), syntax: "file", contexts: Contexts::SECTIONS,
@@ -43,7 +44,10 @@ fn auth_type(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     let kind = match args.text().to_ascii_lowercase().as_str() {
         "none" => AuthType::None,
         "basic" => AuthType::Basic,
-        "digest" | "form" => return Err(Problem::not_yet(args.first())),
+        "digest" | "form" => {
+            let hint = "AuthType Basic, over TLS";
+            return Err(Problem::not_yet(args.first()).hint(hint));
+        }
         _ => return Err(Problem::at(args.first(), "must be None or Basic")),
     };
     scope.settings().authentication.kind = Some(kind);
@@ -58,12 +62,15 @@ fn auth_name(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
-fn provider(_: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let other = args
-        .words
-        .iter()
-        .find(|word| !word.text.eq_ignore_ascii_case("file"));
-    other.map_or(Ok(()), |word| Err(Problem::not_yet(word)))
+fn provider(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
+    let provider = |word: &Word| match word.text.to_ascii_lowercase().as_str() {
+        "file" => Ok(Provider::File),
+        "wsgi" => Ok(Provider::Wsgi),
+        _ => Err(Problem::not_yet(word)),
+    };
+    let providers = args.words.iter().map(provider);
+    scope.settings().authentication.providers = Some(providers.collect::<Result<_, _>>()?);
+    Ok(())
 }
 
 fn user_file(scope: &mut Scope, args: &Args) -> Result<(), Problem> {

@@ -72,11 +72,11 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
         "local" | "ssl" | "ssl-verify-client" => {
             return Err(Problem::at(kind, format!("takes nothing after {name:?}")));
         }
-        "ip" | "method" | "env" | "user" | "group" if rest.is_empty() => {
+        "ip" | "method" | "env" | "user" | "group" | "wsgi-group" if rest.is_empty() => {
             let what = match name.as_str() {
                 "ip" => "an address",
                 "method" => "a method",
-                "user" | "group" => "a name",
+                "user" | "group" | "wsgi-group" => "a name",
                 _ => "a variable",
             };
             return Err(Problem::at(kind, format!("requires {what} after {name:?}")));
@@ -86,7 +86,7 @@ fn requirement(kind: &Word, rest: &[Word]) -> Result<Requirement, Problem> {
         "env" => Requirement::Env(texts()),
         "valid-user" => Requirement::ValidUser,
         "user" => Requirement::User(texts()),
-        "group" => Requirement::Group(texts()),
+        "group" | "wsgi-group" => Requirement::Group(texts()),
         "expr" if rest.is_empty() => {
             return Err(Problem::at(kind, "requires an expression after \"expr\""));
         }

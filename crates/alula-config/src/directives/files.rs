@@ -7,22 +7,23 @@ use crate::syntax::lexer::Word;
 #[rustfmt::skip]
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "SetHandler", args: Arity::exactly(1), syntax: "python-program | mod_python | server-status | default-handler | None",
+        name: "SetHandler", args: Arity::exactly(1), syntax: "python-program | mod_python | wsgi-script | server-status | default-handler | None",
         contexts: Contexts::EVERYWHERE, default: "None", apply: Apply::Run(set_handler),
-        doc: "Who answers: `python-program` and `mod_python` are what `PythonHandler` names, `default-handler` and `None` files, \
+        doc: "Who answers: `python-program` and `mod_python` are what `PythonHandler` names, `wsgi-script` runs the file itself \
+              as a WSGI script (with `Options ExecCGI`), `default-handler` and `None` are files, \
               `server-status` the page about the server's workers and requests (see `ExtendedStatus`; restrict it with `Require`). \
               `None` undoes an outer `SetHandler`.",
     },
     Entry {
         name: "Options", args: Arity::at_least(1), syntax: "[+|-]option ...", contexts: Contexts::EVERYWHERE,
         default: "FollowSymLinks", apply: Apply::Run(options),
-        doc: "What may be done with files: `Indexes`, `FollowSymLinks`, `SymLinksIfOwnerMatch`, `All`, `None`. `ExecCGI`, `Includes`, \
-              `IncludesNOEXEC` and `MultiViews` are accepted and have no effect. With signs the inherited set is edited.",
+        doc: "What may be done with files: `Indexes`, `FollowSymLinks`, `SymLinksIfOwnerMatch`, `All`, `None`, and `ExecCGI`, without which \
+              `wsgi-script` is refused. `Includes`, `IncludesNOEXEC` and `MultiViews` are accepted and have no effect. With signs the inherited set is edited.",
     },
 ];
 
 fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let choice = handler_choice(args.first())?;
+    let choice = handler_choice(scope, args.first())?;
     if choice == HandlerChoice::NotServed {
         let message = "SetHandler: server-info is not served and answers 404: `alula check` and `alula explain` show the configuration";
         scope.note(args.first().span, message);
@@ -32,10 +33,9 @@ fn set_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 }
 
 /// A handler's name, as `SetHandler` and `AddHandler` take it.
-pub(super) fn handler_choice(word: &Word) -> Result<HandlerChoice, Problem> {
+pub(super) fn handler_choice(scope: &Scope, word: &Word) -> Result<HandlerChoice, Problem> {
     const NOT_YET: &[&str] = &[
         "cgi-script",
-        "wsgi-script",
         "type-map",
         "send-as-is",
         "imap-file",
@@ -46,6 +46,9 @@ pub(super) fn handler_choice(word: &Word) -> Result<HandlerChoice, Problem> {
     match word.text.to_ascii_lowercase().as_str() {
         "none" => Ok(HandlerChoice::None),
         "default-handler" => Ok(HandlerChoice::Files),
+        "wsgi-script" => Ok(HandlerChoice::WsgiScript {
+            in_main_server: scope.server == 0,
+        }),
         "python-program" | "mod_python" => Ok(HandlerChoice::Python),
         "server-status" => Ok(HandlerChoice::ServerStatus),
         "server-info" => Ok(HandlerChoice::NotServed),
@@ -53,7 +56,8 @@ pub(super) fn handler_choice(word: &Word) -> Result<HandlerChoice, Problem> {
             Err(Problem::not_yet(word))
         }
         name => {
-            let hint = "python-program, mod_python, server-status, default-handler or None";
+            let hint =
+                "python-program, mod_python, wsgi-script, server-status, default-handler or None";
             Err(Problem::at(word, format!("there is no handler {name:?}")).hint(hint))
         }
     }

@@ -256,7 +256,7 @@ fn add_default_charset(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 }
 
 fn add_handler(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    let handler = handler_choice(args.first())?;
+    let handler = handler_choice(scope, args.first())?;
     each(scope, &args.words[1..], |extension| {
         extension.handler = Some(Switched::On(handler));
     });

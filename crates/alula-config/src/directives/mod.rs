@@ -47,6 +47,7 @@ mod ssl;
 mod status;
 mod walk;
 mod wsgi;
+mod wsgi_gates;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -252,6 +253,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
         status::ENTRIES,
         python::ENTRIES,
         wsgi::ENTRIES,
+        wsgi_gates::ENTRIES,
         fixed::ENTRIES,
     ]
     .into_iter()

@@ -57,7 +57,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-fn group_name(word: &Word, text: &str) -> Result<GroupName, Problem> {
+pub(super) fn group_name(word: &Word, text: &str) -> Result<GroupName, Problem> {
     GroupName::parse(text)
         .ok_or_else(|| Problem::at(word, format!("{text:?} is no name for a group")))
 }

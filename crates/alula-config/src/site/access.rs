@@ -26,6 +26,8 @@ pub struct Asker<'a> {
     pub expressions: Option<&'a dyn Judge>,
     /// Who it comes from, once that is proved.
     pub user: Option<User<'a>>,
+    /// What `WSGIAccessScript` says of the client, once it was asked.
+    pub script: Option<bool>,
 }
 
 /// Knows whether an expression is true of a request.
@@ -220,6 +222,16 @@ impl Access {
         }
     }
 
+    /// Whether a line looks at the user's groups.
+    pub fn asks_groups(&self) -> bool {
+        match self {
+            Self::Any(requirements) => requirements
+                .iter()
+                .any(|limited| limited.rule.asks_groups()),
+            Self::Both(pair) | Self::Either(pair) => pair.0.asks_groups() || pair.1.asks_groups(),
+        }
+    }
+
     /// Whether an expression is looked at.
     pub fn asks_expressions(&self) -> bool {
         match self {
@@ -284,6 +296,17 @@ impl Requirement {
             Self::Not(requirement) => requirement.asks_user(),
             Self::All(inner) | Self::Any(inner) | Self::None(inner) => {
                 inner.iter().any(|limited| limited.rule.asks_user())
+            }
+            _ => false,
+        }
+    }
+
+    fn asks_groups(&self) -> bool {
+        match self {
+            Self::Group(_) => true,
+            Self::Not(requirement) => requirement.asks_groups(),
+            Self::All(inner) | Self::Any(inner) | Self::None(inner) => {
+                inner.iter().any(|limited| limited.rule.asks_groups())
             }
             _ => false,
         }

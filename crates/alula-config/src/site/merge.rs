@@ -96,6 +96,10 @@ impl AuthenticationSettings {
         replace(&mut self.user_file, &later.user_file);
         replace(&mut self.group_file, &later.group_file);
         replace(&mut self.forbidden_on_failure, &later.forbidden_on_failure);
+        replace(&mut self.providers, &later.providers);
+        replace(&mut self.user_script, &later.user_script);
+        replace(&mut self.group_script, &later.group_script);
+        replace(&mut self.access_script, &later.access_script);
     }
 }
 

@@ -38,7 +38,7 @@ pub use access::{
     Access, AllowRule, Asker, IpNetwork, Judge, Limited, Merging, Methods, Order, OrderRules,
     Outcome, Requirement, Satisfy, User,
 };
-pub use authentication::{AuthType, AuthenticationSettings};
+pub use authentication::{AuthType, AuthenticationSettings, GateScript, Provider};
 pub use error_document::ErrorDocument;
 pub use error_log_format::{ErrorLogField, ErrorLogFormat, ErrorLogPiece, ErrorLogTime, Missing};
 pub use expires::{Expires, Expiry, ExpiryBase};

@@ -76,6 +76,17 @@ pub struct DirectorySettings {
 }
 
 impl DirectorySettings {
+    /// Where WSGI scripts answer for themselves, whether the line that says so is the main server's.
+    pub(crate) fn leads_to_scripts(&self) -> Option<bool> {
+        let extensions = self.files.extensions.values();
+        let named = extensions.filter_map(|extension| extension.handler.as_ref()?.value());
+        let mut handlers = self.handler.iter().chain(named);
+        handlers.find_map(|handler| match handler {
+            HandlerChoice::WsgiScript { in_main_server } => Some(*in_main_server),
+            _ => None,
+        })
+    }
+
     /// Whether Python answers, for all files or for those whose name says so.
     pub(crate) fn leads_to_python(&self) -> bool {
         let python = Some(Switched::On(HandlerChoice::Python));
@@ -98,6 +109,11 @@ pub enum HandlerChoice {
     NotServed,
     /// `python-program` or `mod_python`: whatever `PythonHandler` names.
     Python,
+    /// `wsgi-script`: the file is a WSGI script.
+    WsgiScript {
+        /// Whether it was written in the main server, inside a section or not.
+        in_main_server: bool,
+    },
 }
 
 /// A change of the environment a request sees.
@@ -132,7 +148,7 @@ pub struct DirectoryOptions {
     pub follow_symlinks: bool,
     /// `SymLinksIfOwnerMatch`.
     pub symlinks_if_owner_match: bool,
-    /// `ExecCGI`; nothing uses it.
+    /// `ExecCGI`: files may be WSGI scripts.
     pub exec_cgi: bool,
     /// `Includes` or `IncludesNOEXEC`; nothing uses it.
     pub includes: bool,

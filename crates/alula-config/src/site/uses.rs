@@ -5,7 +5,7 @@
 
 use super::{
     DirectorySettings, Listener, MappingTarget, Origin, Section, SectionPattern, UrlMapping,
-    VirtualHost,
+    VirtualHost, WsgiSettings,
 };
 
 /// A place where Python answers.
@@ -73,7 +73,7 @@ impl<'a> Finder<'a> {
 
     /// Whether anything outside or inside sections leads to Python.
     fn mentions_python(&self) -> bool {
-        self.server.settings.leads_to_python()
+        mentions_python_itself(&self.server.settings)
             || self.sections.iter().any(|section| mentions_python(section))
     }
 
@@ -105,6 +105,16 @@ impl<'a> Finder<'a> {
     }
 
     fn server_level(&self, uses: &mut Vec<Use>) {
+        if self.server.settings.leads_to_scripts().is_some() {
+            let origin = self.server.origin.clone();
+            let origin = origin.or_else(|| Some(self.sections.first()?.origin.clone()));
+            let nowhere = || Origin {
+                file: "/".into(),
+                line: 0,
+            };
+            let origin = origin.unwrap_or_else(nowhere);
+            self.other_scripts(&self.server.settings, &origin, uses);
+        }
         self.use_of(self.server.settings.clone(), uses);
     }
 
@@ -114,7 +124,30 @@ impl<'a> Finder<'a> {
             inner_settings.overlay(&inner.settings);
             self.section(inner, inner_settings, uses);
         }
+        self.other_scripts(&settings, &section.origin, uses);
         self.use_of(settings, uses);
+    }
+
+    /// Scripts that are asked who may pass, and files that are scripts.
+    fn other_scripts(&self, settings: &DirectorySettings, origin: &Origin, uses: &mut Vec<Use>) {
+        let names = &self.server.interpreters;
+        let mut add = |wsgi: &WsgiSettings, in_main_server, origin: &Origin| {
+            uses.push(Use {
+                interpreter: names.find_script(settings, wsgi, "", in_main_server),
+                origin: origin.clone(),
+                settings: settings.clone(),
+            });
+        };
+        for script in settings.authentication.scripts() {
+            let wsgi = WsgiSettings {
+                application_group: script.application_group.clone(),
+                ..WsgiSettings::default()
+            };
+            add(&wsgi, script.in_main_server, &script.origin);
+        }
+        if let Some(in_main_server) = settings.leads_to_scripts() {
+            add(&WsgiSettings::default(), in_main_server, origin);
+        }
     }
 
     fn use_of(&self, settings: DirectorySettings, uses: &mut Vec<Use>) {
@@ -153,8 +186,14 @@ impl<'a> Finder<'a> {
     }
 }
 
+fn mentions_python_itself(settings: &DirectorySettings) -> bool {
+    settings.leads_to_python()
+        || settings.leads_to_scripts().is_some()
+        || settings.authentication.scripts().next().is_some()
+}
+
 fn mentions_python(section: &Section) -> bool {
-    section.settings.leads_to_python() || section.inner.iter().any(mentions_python)
+    mentions_python_itself(&section.settings) || section.inner.iter().any(mentions_python)
 }
 
 fn covers(outer: &SectionPattern, inner: &SectionPattern) -> bool {

@@ -6,6 +6,7 @@
 use super::{CONDITIONS, FILES, HTACCESS, RouteTable, SITE_FILES, path_buf};
 use crate::cache::Key;
 use crate::htaccess::Htaccess;
+use crate::layers::{Fitting, held_in_htaccess};
 use crate::mapping::Mapped;
 use crate::route::{Action, Found, VirtualHostId};
 use crate::site_files::InProject;
@@ -75,6 +76,8 @@ impl RouteTable {
                 .sections
                 .conditions(&fitting, &holds, |index| conditions.push(short(index)));
         }
+        let holds = |condition: &Condition| judge(condition, Some(&file));
+        conditions.extend(held_in_htaccess(htaccess, Some(&file), &holds));
         let mut key = Key::new();
         key.push(host.0);
         key.push(SITE_FILES);
@@ -90,8 +93,15 @@ impl RouteTable {
         key.push(HTACCESS);
         htaccess.iter().for_each(|read| key.push(read.id as usize));
         let route = self.kept(&key, |_| {
-            let mut settings = server.overlaid_with(&sections, htaccess, Some(&file), &locations);
-            server.overlay(&mut settings, &conditions);
+            let fitting = Fitting {
+                sections: &server.sections,
+                of_file: &sections,
+                htaccess,
+                file: Some(&file),
+                locations: &locations,
+                conditions: &conditions,
+            };
+            let mut settings = fitting.over(&server.settings);
             settings.handler = Some(HandlerChoice::Files);
             let mut route = server.route(host, &settings, mapped);
             if let (Action::Files(files), Some(root), false) =

@@ -32,8 +32,12 @@ impl Setting {
                 user_file: Some(users),
                 group_file: Some(groups),
                 forbidden_on_failure: false,
+                providers: vec![Provider::File],
+                user_script: None,
+                group_script: None,
             }),
             requires_tls: false,
+            script: None,
         };
         Self {
             folder,
@@ -56,10 +60,16 @@ impl Setting {
             variables: &[],
             expressions: None,
             user: None,
+            script: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let admitted = self.authenticator.admit(&self.access, &asker, &headers);
-        runtime.expect("a runtime").block_on(admitted)
+        let admitted = self
+            .authenticator
+            .admit(&self.access, &asker, &headers, None);
+        runtime
+            .expect("a runtime")
+            .block_on(admitted)
+            .map(|user| user.expect("a user"))
     }
 
     #[track_caller]

@@ -162,9 +162,13 @@ fn who_answers(found: &Found, loaded: &Loaded, number: usize, path: &[u8]) -> St
             let url = file.strip_prefix("proxy:").unwrap_or(&file);
             format!("the back end, asked for {url}")
         }
-        Action::Files(_) => {
+        Action::Files(files) => {
             let file = found.file.as_ref().map(|file| file.display().to_string());
-            format!("the file {}", file.unwrap_or_default())
+            let file = file.unwrap_or_default();
+            match files.are_scripts {
+                true => format!("the file {file}, as a WSGI script"),
+                false => format!("the file {file}"),
+            }
         }
         Action::Wsgi(wsgi) => {
             let server = loaded.site.servers().nth(number);

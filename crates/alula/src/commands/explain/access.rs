@@ -38,7 +38,11 @@ pub(super) fn explain(
             let name = line.text.split(' ').next().unwrap_or_default();
             let says = match name {
                 "Require" if requires.contains(&number) => require(line, asker),
-                "Order" | "Satisfy" if order == Some(number) && line.limit.concerns(asker.method) => "",
+                "Order" | "Satisfy"
+                    if order == Some(number) && line.limit.concerns(asker.method) =>
+                {
+                    ""
+                }
                 "Allow" | "Deny" if order == Some(number) => allow(line, asker),
                 "SSLRequireSSL" if asker.secure => "fits",
                 "SSLRequireSSL" => "refuses: it came without TLS",

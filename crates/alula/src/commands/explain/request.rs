@@ -121,6 +121,7 @@ impl Made {
             variables: found.variables(),
             expressions: None,
             user: None,
+            script: None,
         }
     }
 
