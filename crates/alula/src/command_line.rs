@@ -32,6 +32,9 @@ pub(crate) enum Command {
         /// Print what was found as JSON
         #[arg(long)]
         json: bool,
+        /// How long the import of one application may take
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        import_timeout: u32,
     },
     /// Say what a request would meet: virtual host, sections, directives, access, and who answers
     Explain {
@@ -201,7 +204,10 @@ mod tests {
         assert!(parse("alula check --strict").source.strict);
         assert!(parse("alula -t --strict -f x").source.strict);
         let line = parse("alula check --json -f site.conf -DX");
-        assert!(matches!(line.command, Some(Command::Check { json: true })));
+        assert!(matches!(
+            line.command,
+            Some(Command::Check { json: true, .. })
+        ));
         assert!(line.source.file.is_some() && line.source.defines("X"));
     }
 }

@@ -34,12 +34,12 @@ pub(crate) fn test(source: &Source) -> Result<()> {
 }
 
 /// `alula check`
-pub(crate) fn check(source: &Source, json: bool) -> Result<()> {
+pub(crate) fn check(source: &Source, json: bool, seconds_max: u32) -> Result<()> {
     if json {
-        return check_json(source);
+        return check_json(source, seconds_max);
     }
     let loaded = load(source)?;
-    let problems = problems(&loaded, source.strict);
+    let problems = problems(&loaded, source.strict, seconds_max);
     if problems.is_empty() {
         tell("Syntax OK");
         return Ok(());
@@ -56,11 +56,14 @@ fn load(source: &Source) -> Result<Loaded> {
     Ok(loaded)
 }
 
-fn check_json(source: &Source) -> Result<()> {
+fn check_json(source: &Source, seconds_max: u32) -> Result<()> {
     let options = source::load_options(source)?;
     let result = alula_config::load(&options);
     let (mut diagnostics, problems) = match &result {
-        Ok(loaded) => (loaded.warnings.clone(), problems(loaded, source.strict)),
+        Ok(loaded) => (
+            loaded.warnings.clone(),
+            problems(loaded, source.strict, seconds_max),
+        ),
         Err(diagnostics) => (diagnostics.clone(), Vec::new()),
     };
     let count = problems.len();
@@ -76,7 +79,7 @@ fn check_json(source: &Source) -> Result<()> {
 }
 
 /// What would fail at start; strictly, what there is a warning about as well.
-fn problems(loaded: &Loaded, strict: bool) -> Vec<Diagnostic> {
+fn problems(loaded: &Loaded, strict: bool, seconds_max: u32) -> Vec<Diagnostic> {
     let plain = |message: String| machine::problem(message, None);
     let mut problems = Vec::new();
     let mut has_python = false;
@@ -98,7 +101,7 @@ fn problems(loaded: &Loaded, strict: bool) -> Vec<Diagnostic> {
     problems.extend(machine::addresses(&loaded.site));
     problems.extend(machine::files(&loaded.site));
     if has_python {
-        problems.extend(machine::applications(&loaded.site));
+        problems.extend(machine::applications(&loaded.site, seconds_max));
     }
     problems
 }

@@ -29,7 +29,12 @@ pub(crate) fn dispatch(
 ) -> Result<()> {
     match command {
         Some(Command::Run) => return run::foreground(&source, apache.debug),
-        Some(Command::Check { json }) => return check::check(&source, json),
+        Some(Command::Check {
+            json,
+            import_timeout,
+        }) => {
+            return check::check(&source, json, import_timeout);
+        }
         Some(Command::Explain {
             url,
             method,

@@ -8,7 +8,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use alula_config::site::{Interpreter, LogTarget, MappingTarget, Origin, Section};
+use alula_config::site::{
+    DirectorySettings, Interpreter, LogTarget, MappingTarget, Origin, Section,
+};
 use alula_config::{Diagnostic, Place, Severity, Site};
 use alula_process::pid_file;
 use alula_process::python::Python;
@@ -16,16 +18,26 @@ use serde_json::json;
 
 /// Reads what to import from standard input; what fails is a list of pairs on standard output: a line, and the reason.
 const IMPORT: &str = r#"
-import importlib, json, os, runpy, sys, traceback
+import importlib, json, os, runpy, signal, sys, traceback
 job = json.load(sys.stdin)
 answer, sys.stdout = sys.stdout, sys.stderr
 sys.path.pop(0)
 failed = []
 
+def too_long(*_):
+    # What does not heed an exception is ended by the next alarm.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(1)
+    raise TimeoutError(f"takes longer than {job['seconds']} s (--import-timeout)")
+
 def attempt(origin, what, call, *arguments):
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(job["seconds"])
     try:
         call(*arguments)
+        signal.alarm(0)
     except BaseException as error:
+        signal.alarm(0)
         failed.append([origin, what + ": " + traceback.format_exception_only(type(error), error)[-1].strip()])
 
 def path(expression):
@@ -42,9 +54,12 @@ if job["settings"]:
     attempt(None, "DJANGO_SETTINGS_MODULE " + job["settings"], django)
 for module, origin in job["modules"]:
     attempt(origin, "PythonHandler " + module, importlib.import_module, module)
-for script, origin in job["scripts"]:
-    attempt(origin, "WSGIScriptAlias", runpy.run_path, script)
+for script, origin, directive in job["scripts"]:
+    attempt(origin, directive, runpy.run_path, script)
 json.dump(failed, answer)
+answer.flush()
+# An application may have started threads that do not end.
+os._exit(0)
 "#;
 
 /// Something that would fail at start.
@@ -145,11 +160,11 @@ fn tempfile_in(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Applications that do not import.
-pub(super) fn applications(site: &Site) -> Vec<Diagnostic> {
+pub(super) fn applications(site: &Site, seconds_max: u32) -> Vec<Diagnostic> {
     let lone = site.interpreters.len() == 1;
     let mut problems = Vec::new();
     for interpreter in &site.interpreters {
-        match import(site, interpreter, lone) {
+        match import(site, interpreter, lone, seconds_max) {
             Ok(failed) => problems.extend(failed.into_iter().map(|(origin, message)| {
                 let origin = origin.as_deref().and_then(parse_origin);
                 problem(message, origin.as_ref())
@@ -162,7 +177,12 @@ pub(super) fn applications(site: &Site) -> Vec<Diagnostic> {
 
 type Failures = Vec<(Option<String>, String)>;
 
-fn import(site: &Site, interpreter: &Interpreter, lone: bool) -> anyhow::Result<Failures> {
+fn import(
+    site: &Site,
+    interpreter: &Interpreter,
+    lone: bool,
+    seconds_max: u32,
+) -> anyhow::Result<Failures> {
     let python = Python::find(interpreter.home.as_deref(), None)?;
     let paths = interpreter.paths.iter();
     let paths: Vec<_> = paths
@@ -171,23 +191,28 @@ fn import(site: &Site, interpreter: &Interpreter, lone: bool) -> anyhow::Result<
     let (mut modules, mut scripts) = (Vec::new(), Vec::new());
     // Which of several interpreters a handler runs in is for the router to say.
     for server in site.servers().filter(|_| lone) {
+        handlers(&server.settings, &mut modules, &mut scripts);
         server
             .sections
             .iter()
-            .for_each(|section| handlers(section, &mut modules));
+            .for_each(|section| in_section(section, &mut modules, &mut scripts));
         for mapping in &server.url_map {
             if let MappingTarget::WsgiScript { script, .. } = &mapping.target
                 && script.exists()
             {
-                scripts.push((script, mapping.origin.to_string()));
+                let origin = mapping.origin.to_string();
+                scripts.push((script.clone(), origin, "WSGIScriptAlias"));
             }
         }
     }
-    modules.dedup();
-    scripts.dedup();
+    // A virtual host inherits what stands outside sections.
+    let mut seen = HashSet::new();
+    modules.retain(|module| seen.insert(module.clone()));
+    let mut seen = HashSet::new();
+    scripts.retain(|script| seen.insert(script.clone()));
     let job = json!({
         "paths": paths, "directories": interpreter.handler_directories, "settings": interpreter.django_settings,
-        "modules": modules, "scripts": scripts,
+        "modules": modules, "scripts": scripts, "seconds": seconds_max,
     });
     let mut command = Command::new(&python.executable);
     command
@@ -214,11 +239,30 @@ fn import(site: &Site, interpreter: &Interpreter, lone: bool) -> anyhow::Result<
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn handlers(section: &Section, modules: &mut Vec<(String, String)>) {
+/// A module, and the line that names it.
+type Module = (String, String);
+/// A script, the line that names it, and the directive.
+type Script = (PathBuf, String, &'static str);
+
+fn in_section(section: &Section, modules: &mut Vec<Module>, scripts: &mut Vec<Script>) {
     for inner in &section.inner {
-        handlers(inner, modules);
+        in_section(inner, modules, scripts);
     }
-    let list = section.settings.python.handlers.as_ref();
+    handlers(&section.settings, modules, scripts);
+}
+
+fn handlers(settings: &DirectorySettings, modules: &mut Vec<Module>, scripts: &mut Vec<Script>) {
+    let gates = &settings.authentication;
+    for (gate, directive) in [
+        (&gates.user_script, "WSGIAuthUserScript"),
+        (&gates.group_script, "WSGIAuthGroupScript"),
+        (&gates.access_script, "WSGIAccessScript"),
+    ] {
+        if let Some(gate) = gate.as_ref().filter(|gate| gate.script.exists()) {
+            scripts.push((gate.script.clone(), gate.origin.to_string(), directive));
+        }
+    }
+    let list = settings.python.handlers.as_ref();
     for handler in list.iter().flat_map(|list| &list.handlers) {
         let own = ["alula.", "mod_python.", "django.core.handlers.modpython"];
         let is_own = own.iter().any(|name| handler.module.starts_with(name));
