@@ -248,7 +248,7 @@ impl Job {
     }
 
     /// Runs the request. The caller is attached and holds a place among the running ones.
-    pub(crate) fn run(self, py: Python<'_>) {
+    pub(crate) fn run(mut self: Box<Self>, py: Python<'_>) {
         if self.reply.is_closed() {
             // The client left while the request waited for Python.
             return;
@@ -256,41 +256,40 @@ impl Job {
         if let Some(begun) = &self.begun {
             begun();
         }
-        let call = &self.call;
+        let (call, request, reply) = (&self.call, &mut self.request, self.reply);
         let ready = match call.ready(py) {
             Ok(ready) => ready,
             Err(error) => {
-                let response = call.failure(py, &Client::of(&self.request), &error);
-                self.reply.send(response);
+                let response = call.failure(py, &Client::of(request), &error);
+                reply.send(response);
                 return;
             }
         };
         if call.settings.asks_for_site_files
             && ready.application.loaded.is_ok()
-            && matches!(self.request.method, Method::GET | Method::HEAD)
+            && matches!(request.method, Method::GET | Method::HEAD)
         {
-            match site_files::find(py, &self.request) {
+            match site_files::find(py, request) {
                 Ok(None) => {}
-                Ok(Some(onward)) => return self.reply.send(onward),
+                Ok(Some(onward)) => return reply.send(onward),
                 Err(error) => {
-                    let response = call.failure(py, &Client::of(&self.request), &error);
-                    return self.reply.send(response);
+                    let response = call.failure(py, &Client::of(request), &error);
+                    return reply.send(response);
                 }
             }
         }
         match &ready.application.loaded {
             Ok((Protocol::Wsgi, application)) => {
-                wsgi::run(py, call, application.bind(py), self.request, self.reply);
+                wsgi::run(py, call, application.bind(py), request, reply);
             }
             Ok((Protocol::Django, handler)) => {
-                django::run(py, call, handler.bind(py), self.request, self.reply);
+                django::run(py, call, handler.bind(py), request, reply);
             }
             Ok((Protocol::ModPython, chain)) => {
-                mod_python::run(py, call, chain.bind(py), self.request, self.reply);
+                mod_python::run(py, call, chain.bind(py), request, reply);
             }
             Err(traceback) => {
-                self.reply
-                    .send(failure::response(traceback, call.settings.debug));
+                reply.send(failure::response(traceback, call.settings.debug));
             }
         }
     }

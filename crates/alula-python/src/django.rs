@@ -21,17 +21,16 @@ pub(crate) fn run(
     py: Python<'_>,
     call: &Call,
     handler: &Bound<'_, PyAny>,
-    mut request: Request,
+    request: &mut Request,
     reply: Reply,
 ) {
-    let client = Client::of(&request);
     let mut exchange = Exchange::new(reply);
     let answered = call
-        .environ(py, &mut request, PathText::Utf8)
+        .environ(py, request, PathText::Utf8)
         .and_then(|environ| handler.call1((environ,)))
         .and_then(|parts| deliver(py, &mut exchange, &parts));
     if let Err(error) = answered {
-        let response = call.failure(py, &client, &error);
+        let response = call.failure(py, &Client::of(request), &error);
         exchange.fail(response);
     }
 }

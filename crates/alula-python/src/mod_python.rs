@@ -23,21 +23,20 @@ pub(crate) fn run(
     py: Python<'_>,
     call: &Call,
     chain: &Bound<'_, PyAny>,
-    mut request: Request,
+    request: &mut Request,
     reply: Reply,
 ) {
-    let client = Client::of(&request);
     let output = match Bound::new(py, Output::new(reply)) {
         Ok(output) => output,
-        Err(error) => return call.log_failure(py, &client, &error),
+        Err(error) => return call.log_failure(py, &Client::of(request), &error),
     };
     // As text: a path would become a `pathlib.Path`.
     let file = request.file.take().map(std::path::PathBuf::into_os_string);
     let answered = call
-        .environ(py, &mut request, PathText::Latin1)
+        .environ(py, request, PathText::Latin1)
         .and_then(|environ| chain.call1((environ, &output, file)));
     if let Err(error) = answered {
-        let response = call.failure(py, &client, &error);
+        let response = call.failure(py, &Client::of(request), &error);
         output.get().exchange.lock().fail(response);
     }
 }

@@ -22,8 +22,8 @@ pub struct Asked<'r> {
     pub query: Option<&'r [u8]>,
     /// The header fields.
     pub headers: &'r HeaderMap,
-    /// The authority asked for.
-    pub authority: Option<&'r [u8]>,
+    /// The authority in the target, where it names one (RFC 9112 section 3.2.2).
+    pub target_authority: Option<&'r [u8]>,
     /// The connection.
     pub peer: &'r Peer,
     /// Names the request in logs.
@@ -97,6 +97,12 @@ impl Identity {
 }
 
 impl<'r> Asked<'r> {
+    /// The authority asked for.
+    pub fn authority(&self) -> Option<&'r [u8]> {
+        let field = || self.headers.get(header::HOST).map(|host| host.as_bytes());
+        self.target_authority.or_else(field)
+    }
+
     /// A field's values, joined as RFC 9110 section 5.3 says.
     pub(crate) fn header(&self, name: &str) -> Option<Vec<u8>> {
         field(self.headers, name)
@@ -104,12 +110,12 @@ impl<'r> Asked<'r> {
 
     /// `http://host:port`, as a client would have to write it.
     pub(crate) fn origin(&self, identity: &Identity) -> Vec<u8> {
-        own_url(self.peer, self.authority, &identity.server_name)
+        own_url(self.peer, self.authority(), &identity.server_name)
     }
 
     /// The name asked for, without the port; else `ServerName`.
     pub(crate) fn server_name(&self, identity: &'r Identity) -> &'r [u8] {
-        let Some(authority) = self.authority else {
+        let Some(authority) = self.authority() else {
             return identity.server_name.as_bytes();
         };
         match authority.iter().rposition(|&byte| byte == b':') {
@@ -122,7 +128,7 @@ impl<'r> Asked<'r> {
     pub(crate) fn server_port(&self, identity: &Identity) -> u16 {
         let name = self.server_name(identity).len();
         let asked = self
-            .authority
+            .authority()
             .and_then(|authority| authority.get(name + 1..));
         let asked = asked.and_then(|port| std::str::from_utf8(port).ok()?.parse().ok());
         asked.or(identity.port).unwrap_or(match self.peer.scheme {

@@ -187,7 +187,7 @@ pub(crate) fn named<'f>(facts: &Facts<'f>, name: &Name) -> Cow<'f, [u8]> {
     let switch = |on: bool| text(if on { "on" } else { "off" });
     match name {
         Name::Header(header) if header.field() == "host" => {
-            asked.authority.unwrap_or_default().into()
+            asked.authority().unwrap_or_default().into()
         }
         Name::Header(header) => asked.header(header.field()).unwrap_or_default().into(),
         // The response's, whatever CGI calls so.

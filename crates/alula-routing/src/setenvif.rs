@@ -52,7 +52,7 @@ fn said<'f>(facts: &Facts<'f>, attribute: &Attribute) -> Cow<'f, [u8]> {
         Attribute::Protocol => asked.protocol().as_bytes().into(),
         Attribute::Path => facts.path.into(),
         Attribute::Named(name) if name.eq_ignore_ascii_case("host") => {
-            asked.authority.unwrap_or_default().into()
+            asked.authority().unwrap_or_default().into()
         }
         Attribute::Named(name) => match asked.header(name) {
             Some(value) => value.into(),

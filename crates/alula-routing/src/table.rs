@@ -112,7 +112,7 @@ const RULED: usize = u32::MAX as usize - 4;
 const HTACCESS: usize = u32::MAX as usize - 2;
 
 /// Marks a file of the project's own.
-const SITE_FILES: usize = u32::MAX as usize - 3;
+const SITE_FILES: usize = u32::MAX as usize - 5;
 
 /// Marks where the `<If>` sections that hold begin.
 const CONDITIONS: usize = u32::MAX as usize - 1;
@@ -187,8 +187,13 @@ impl RouteTable {
         table
     }
 
-    /// The virtual host for a connection's local address and the authority asked for (`Host`, port allowed).
-    pub fn virtual_host(&self, local: SocketAddr, host: Option<&[u8]>) -> VirtualHostId {
+    /// The virtual host for a connection's local address and the authority asked for (`Host`, port allowed), which is only
+    /// looked at where several have the address.
+    pub fn virtual_host<'h>(
+        &self,
+        local: SocketAddr,
+        host: impl FnOnce() -> Option<&'h [u8]>,
+    ) -> VirtualHostId {
         self.virtual_hosts.find(local, host)
     }
 

@@ -50,7 +50,11 @@ impl VirtualHosts {
         Self { sets, by_ip }
     }
 
-    pub(crate) fn find(&self, local: SocketAddr, host: Option<&[u8]>) -> VirtualHostId {
+    pub(crate) fn find<'h>(
+        &self,
+        local: SocketAddr,
+        host: impl FnOnce() -> Option<&'h [u8]>,
+    ) -> VirtualHostId {
         if self.sets.is_empty() {
             return VirtualHostId(0);
         }
@@ -67,7 +71,7 @@ impl VirtualHosts {
             &by_rank[2..]
         };
         let set = ranks.iter().find_map(|address| self.sets.get(address));
-        set.map_or(VirtualHostId(0), |set| set.find(host))
+        set.map_or(VirtualHostId(0), |set| set.find(host()))
     }
 }
 

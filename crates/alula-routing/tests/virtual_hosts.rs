@@ -34,7 +34,7 @@ fn check(config: &str, local: &str, host: Option<&str>, expected: usize) {
     let loaded = load_with(&LoadOptions::new("/site.conf"), &files).expect("valid");
     let table = RouteTable::new(&loaded.site);
     let local = local.parse().expect("an address");
-    let found = table.virtual_host(local, host.map(str::as_bytes));
+    let found = table.virtual_host(local, || host.map(str::as_bytes));
     assert_eq!(found.0, expected, "{local} {host:?}");
 }
 

@@ -7,7 +7,7 @@ use crate::access_log::local_time;
 use crate::authentication::Refusal;
 use crate::connection::Connection;
 use crate::gate::Gate;
-use crate::pipeline::{Pipeline, authority};
+use crate::pipeline::{Pipeline, target_authority};
 use alula_http::path::Target;
 use alula_http::{Request, Scheme};
 use alula_routing::site::Asker;
@@ -80,7 +80,7 @@ pub(crate) fn asked<'r>(
         path: &decoded.path,
         query: decoded.query.as_deref(),
         headers: &head.headers,
-        authority: authority(&head.uri, &head.headers),
+        target_authority: target_authority(&head.uri),
         peer: &connection.peer,
         id,
         user: None,
@@ -103,10 +103,7 @@ pub(crate) fn asked_again<'r>(
         path: &decoded.path,
         query: decoded.query.as_deref(),
         headers: &request.headers,
-        authority: request
-            .headers
-            .get(header::HOST)
-            .map(|host| host.as_bytes()),
+        target_authority: None,
         peer: &connection.peer,
         id: request.id,
         user: None,

@@ -4,6 +4,7 @@
 //! every other field is the application's. What lies elsewhere is not sent, whatever the application says.
 
 use crate::pipeline::Pipeline;
+use crate::targets;
 use alula_http::{Body, Handler, OwnPage, Request, Response, status_response};
 use alula_routing::VirtualHostId;
 use alula_routing::site::SendFileSettings;
@@ -97,7 +98,7 @@ impl Pipeline {
 
     /// The file that a URL path is mapped to; who may ask for it does not matter, the application has decided.
     fn mapped(&self, host: VirtualHostId, url: &HeaderValue) -> Option<PathBuf> {
-        let (_, decoded) = self.targets.decode(url.to_str().ok()?).ok()?;
+        let (_, decoded) = targets::decode(url.to_str().ok()?).ok()?;
         self.routes.find(host, &decoded.path).file
     }
 

@@ -8,6 +8,7 @@ use crate::asking::asked_again;
 use crate::connection::Connection;
 use crate::pipeline::{Pipeline, without_content};
 use crate::redirect;
+use crate::targets;
 use alula_http::{Onward, Request, Response, status_response};
 use alula_routing::{Route, Verdict, VirtualHostId};
 use http::{Method, StatusCode, header};
@@ -86,10 +87,7 @@ impl Pipeline {
     ) -> Result<alula_routing::Found, Box<Response>> {
         let refuse = |status| Box::new(status_response(status));
         let target = std::str::from_utf8(target).map_err(|_| refuse(StatusCode::BAD_REQUEST))?;
-        let (_, decoded) = self
-            .targets
-            .decode(target)
-            .map_err(|error| refuse(error.status()))?;
+        let (_, decoded) = targets::decode(target).map_err(|error| refuse(error.status()))?;
         if request.method != Method::HEAD {
             request.method = Method::GET;
         }

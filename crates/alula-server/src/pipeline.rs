@@ -20,7 +20,7 @@ use crate::remote_ip::RemoteAddresses;
 use crate::sending::{Outgoing, Sent};
 use crate::server::Observer;
 use crate::strict::{self, Framing};
-use crate::targets::Targets;
+use crate::targets::{self, Destination, Targets};
 use crate::tls::{Misdirected, Tls};
 use crate::upgrade;
 use alula_http::path::{self, PathError, Target};
@@ -116,7 +116,7 @@ pub(crate) struct Pipeline {
     pub(crate) authenticator: Authenticator,
     pub(crate) gates: Gates,
     handlers: RwLock<Vec<Option<Arc<dyn Handler>>>>,
-    pub(crate) targets: Targets,
+    targets: Targets<Found>,
     /// The handlers for `XSendFilePath`s.
     pub(crate) sent_files: Mutex<Vec<(PathBuf, Arc<dyn Handler>)>>,
     next_id: AtomicU64,
@@ -175,7 +175,7 @@ impl Pipeline {
     ) -> Result<http::Response<Outgoing>, Infallible> {
         connection.enter(Phase::Answering);
         let named = authority(request.uri(), request.headers());
-        let host = self.routes.virtual_host(connection.peer.local, named);
+        let host = self.routes.virtual_host(connection.peer.local, || named);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let ticket = self.observer.request_started(&Glimpse {
             id,
@@ -272,7 +272,7 @@ impl Pipeline {
         connection: &Arc<Connection>,
     ) -> Option<(Response, Found)> {
         let id = kept.id;
-        let (_, decoded) = self.targets.decode(&path).ok()?;
+        let (_, decoded) = targets::decode(&path).ok()?;
         let head = &kept.head;
         let asked = Asked {
             method: "GET",
@@ -312,17 +312,40 @@ impl Pipeline {
         (!failed).then_some((response, found))
     }
 
-    /// Takes a target apart, as far as `AllowEncodedSlashes` lets.
-    fn decode(
+    /// Takes a target apart, as far as `AllowEncodedSlashes` lets, and says where it leads if its path alone decides that.
+    fn lead(
         &self,
+        host: VirtualHostId,
         target: &str,
-        slashes: site::EncodedSlashes,
-    ) -> Result<(Bytes, Target), PathError> {
-        let (target, mut decoded) = self.targets.decode(target)?;
-        if decoded.has_encoded_slash && slashes == site::EncodedSlashes::Keep {
-            path::keep_encoded_slashes(&target, &mut decoded)?;
+    ) -> Result<(Bytes, Target, Option<Found>), PathError> {
+        if self.routes.is_dynamic(host) {
+            let (target, mut decoded) = targets::decode(target)?;
+            self.keep_encoded_slashes(host, &target, &mut decoded)?;
+            return Ok((target, decoded, None));
         }
-        Ok((target, decoded))
+        let find = |path: &[u8]| self.routes.find(host, path);
+        let Destination {
+            target,
+            mut decoded,
+            found,
+        } = self.targets.lead(host, target, find)?;
+        let kept = self.keep_encoded_slashes(host, &target, &mut decoded)?;
+        Ok((target, decoded, (!kept).then_some(found)))
+    }
+
+    /// `AllowEncodedSlashes NoDecode`; whether it has changed the path.
+    fn keep_encoded_slashes(
+        &self,
+        host: VirtualHostId,
+        target: &Bytes,
+        decoded: &mut Target,
+    ) -> Result<bool, PathError> {
+        let keeps = decoded.has_encoded_slash
+            && self.hosts[host.0].encoded_slashes == site::EncodedSlashes::Keep;
+        if keeps {
+            path::keep_encoded_slashes(target, decoded)?;
+        }
+        Ok(keeps)
     }
 
     async fn answer(
@@ -348,7 +371,8 @@ impl Pipeline {
             }
         };
 
-        let framing = framing(&head.headers, &incoming);
+        let Survey { framing, verdict } =
+            Survey::new(&head, &incoming, &self.hosts[host.0].connection);
         let judged = match connection.is_http2() {
             false => connection.raw_head.lock().judge(framing),
             true => strict::judge_http2(&head),
@@ -357,7 +381,7 @@ impl Pipeline {
             tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "refused: {}", fault.0);
             return refuse(StatusCode::BAD_REQUEST, true, None);
         }
-        if let Err(status) = check_head(&head, &self.hosts[host.0].connection) {
+        if let Err(status) = verdict {
             return refuse(status, true, None);
         }
         if head.uri.authority().is_some() && head.uri.scheme().is_none() {
@@ -377,9 +401,8 @@ impl Pipeline {
             return refuse(status, has_content, None);
         }
         let target = target(&head.uri);
-        let slashes = self.hosts[host.0].encoded_slashes;
-        let (target, decoded) = match self.decode(target, slashes) {
-            Ok(found) => found,
+        let (target, decoded, led) = match self.lead(host, target) {
+            Ok(led) => led,
             Err(error) => {
                 tracing::debug!(target: "core", client = %connection.peer.remote, request = id, "{error}");
                 let close = has_content || error.status() == StatusCode::BAD_REQUEST;
@@ -398,7 +421,7 @@ impl Pipeline {
         }
 
         let asked = || asking::asked(&head, &target, &decoded, connection, id);
-        let mut found = self.look_up(host, &asked());
+        let mut found = led.unwrap_or_else(|| self.look_up(host, &asked()));
         if self.routes.allow_overrides() {
             let files = self.htaccess(host, &found, &connection.peer, id);
             match Box::pin(files).await {
@@ -422,7 +445,10 @@ impl Pipeline {
             }));
         }
         let leads_to_files = found.file.is_some() || found.redirect.is_some();
-        if decoded.has_encoded_slash && slashes == site::EncodedSlashes::Off && leads_to_files {
+        if decoded.has_encoded_slash
+            && leads_to_files
+            && self.hosts[host.0].encoded_slashes == site::EncodedSlashes::Off
+        {
             return refuse(StatusCode::NOT_FOUND, has_content, Some(found));
         }
         let mut user = None;
@@ -937,9 +963,63 @@ fn is_own_error(head: &http::response::Parts) -> bool {
 
 /// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).
 pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
-    match uri.authority() {
-        Some(authority) => Some(authority.as_str().as_bytes()),
-        None => headers.get(header::HOST).map(HeaderValue::as_bytes),
+    target_authority(uri).or_else(|| headers.get(header::HOST).map(HeaderValue::as_bytes))
+}
+
+/// The authority in a target in absolute form.
+pub(crate) fn target_authority(uri: &Uri) -> Option<&[u8]> {
+    uri.authority()
+        .map(|authority| authority.as_str().as_bytes())
+}
+
+/// What a head's fields come to.
+struct Survey {
+    framing: Framing,
+    /// Limits and rules for the head (httpd's `LimitRequest*`; RFC 9112 section 3.2 for `Host`).
+    verdict: Result<(), StatusCode>,
+}
+
+impl Survey {
+    /// Looks at each field once.
+    fn new(head: &http::request::Parts, incoming: &Incoming, limits: &site::Connection) -> Self {
+        use hyper::body::Body as _;
+        let mut verdict = check_size(head, limits);
+        let mut refuse = |status| verdict = verdict.and(Err(status));
+        let (mut hosts, mut has_length, mut has_codings) = (0, false, false);
+        for (name, value) in &head.headers {
+            if name.as_str().len() + value.len() + 2 > limits.request_field_bytes_max {
+                refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            }
+            if name == header::HOST {
+                hosts += 1;
+                if !is_authority(value.as_bytes()) {
+                    refuse(StatusCode::BAD_REQUEST);
+                }
+            } else if name == header::CONTENT_LENGTH {
+                has_length = true;
+            } else if name == header::TRANSFER_ENCODING {
+                has_codings = true;
+                if let Err(status) = check_codings(value.as_bytes()) {
+                    refuse(status);
+                }
+            } else if name == header::EXPECT
+                && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
+            {
+                refuse(StatusCode::EXPECTATION_FAILED);
+            }
+        }
+        // HTTP/2 has `:authority`, which was looked at before.
+        let needed = head.version == Version::HTTP_11;
+        if hosts > 1 || (needed && hosts == 0) {
+            refuse(StatusCode::BAD_REQUEST);
+        }
+        let framing = match incoming.size_hint().exact() {
+            _ if has_codings => Framing::Chunked,
+            Some(0) if !has_length => Framing::None,
+            Some(length) => Framing::Length(length),
+            None => Framing::Chunked,
+        };
+        Self { framing, verdict }
     }
 }
 
@@ -948,20 +1028,7 @@ fn target(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
-fn framing(headers: &HeaderMap, incoming: &Incoming) -> Framing {
-    use hyper::body::Body as _;
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        return Framing::Chunked;
-    }
-    match incoming.size_hint().exact() {
-        Some(0) if !headers.contains_key(header::CONTENT_LENGTH) => Framing::None,
-        Some(length) => Framing::Length(length),
-        None => Framing::Chunked,
-    }
-}
-
-/// Limits and rules for the head (httpd's `LimitRequest*`; RFC 9112 section 3.2 for `Host`).
-fn check_head(head: &http::request::Parts, limits: &site::Connection) -> Result<(), StatusCode> {
+fn check_size(head: &http::request::Parts, limits: &site::Connection) -> Result<(), StatusCode> {
     let target = head
         .uri
         .path_and_query()
@@ -972,28 +1039,6 @@ fn check_head(head: &http::request::Parts, limits: &site::Connection) -> Result<
     }
     if limits.request_fields_max > 0 && head.headers.len() > limits.request_fields_max {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
-    let mut hosts = 0;
-    for (name, value) in &head.headers {
-        if name.as_str().len() + value.len() + 2 > limits.request_field_bytes_max {
-            return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        }
-        if name == header::HOST {
-            hosts += 1;
-            if !is_authority(value.as_bytes()) {
-                return Err(StatusCode::BAD_REQUEST);
-            }
-        } else if name == header::TRANSFER_ENCODING {
-            check_codings(value.as_bytes())?;
-        } else if name == header::EXPECT && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
-        {
-            return Err(StatusCode::EXPECTATION_FAILED);
-        }
-    }
-    // HTTP/2 has `:authority`, which was looked at before.
-    let needed = head.version == Version::HTTP_11;
-    if hosts > 1 || (needed && hosts == 0) {
-        return Err(StatusCode::BAD_REQUEST);
     }
     Ok(())
 }

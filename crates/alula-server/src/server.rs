@@ -295,7 +295,7 @@ impl Inner {
 
     /// The settings of the first host at an address, which hold before a request names another.
     pub(crate) fn settings_at(&self, local: SocketAddr) -> &HostSettings {
-        let VirtualHostId(index) = self.pipeline.routes.virtual_host(local, None);
+        let VirtualHostId(index) = self.pipeline.routes.virtual_host(local, || None);
         &self.pipeline.hosts[index]
     }
 

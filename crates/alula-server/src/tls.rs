@@ -123,7 +123,7 @@ impl Tls {
 
     /// Whether connections to this address are TLS.
     pub(crate) fn is_spoken_at(&self, routes: &RouteTable, local: SocketAddr) -> bool {
-        self.host(routes.virtual_host(local, None)).is_some()
+        self.host(routes.virtual_host(local, || None)).is_some()
     }
 
     /// Whether a request for `host` may come over a connection that was made for another.

@@ -246,9 +246,10 @@ impl FileStream {
     /// Hands a chunk to the engine, or ends with an error if there is none.
     fn send(&mut self, chunk: Bytes) -> Result<Frame<Bytes>, BodyError> {
         if chunk.is_empty() {
-            tracing::debug!(
+            tracing::error!(
+                target: "core",
                 missing_bytes = self.end - self.offset,
-                "file became shorter while it was sent"
+                "a file became shorter while it was sent"
             );
             self.end = self.offset;
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());

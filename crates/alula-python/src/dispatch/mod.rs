@@ -235,7 +235,7 @@ impl Dispatcher {
             return Err(Box::new(request));
         }
         let (sender, receiver) = oneshot::channel();
-        queue.push_back(Job {
+        queue.push_back(Box::new(Job {
             request,
             call: call.clone(),
             reply: Reply {
@@ -243,7 +243,7 @@ impl Dispatcher {
                 shared: self.shared.clone(),
             },
             begun,
-        });
+        }));
         self.shared.watch.queued(queue.len());
         drop(queue);
         self.shared.wake_owner();
@@ -281,7 +281,7 @@ static UNNOTED: AtomicU64 = AtomicU64::new(0);
 struct Shared {
     settings: DispatchSettings,
     watch: Arc<dyn Watch>,
-    queue: Mutex<VecDeque<Job>>,
+    queue: Mutex<VecDeque<Box<Job>>>,
     /// The seat that drives the loop.
     owner: AtomicUsize,
     /// The seat that may start the next request.
@@ -372,7 +372,7 @@ impl Shared {
     }
 
     /// The next request, if one more may be inside Python. Only the token's holder asks.
-    fn take_job(&self) -> Option<Job> {
+    fn take_job(&self) -> Option<Box<Job>> {
         if self.running.load(Ordering::SeqCst) >= self.settings.threads_max {
             return None;
         }

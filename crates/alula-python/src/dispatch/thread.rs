@@ -68,7 +68,7 @@ fn sit_down(shared: &Shared, seat: usize) {
 }
 
 /// The next request, for a thread that has to wait for the GIL before it can run it.
-fn wait(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Job> {
+fn wait(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Box<Job>> {
     let job = next(shared, runtime, seat, turn)?;
     shared.seats[seat]
         .enters
@@ -76,7 +76,7 @@ fn wait(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Opt
     Some(job)
 }
 
-fn run(py: Python<'_>, shared: &Shared, seat: usize, job: Job) {
+fn run(py: Python<'_>, shared: &Shared, seat: usize, job: Box<Job>) {
     shared.seats[seat].enters.store(0, Ordering::Release);
     shared.begin(seat, job.request.id);
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -98,7 +98,7 @@ struct Turn {
 }
 
 /// The next request for `seat`; `None` when the dispatcher stops.
-fn next(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Job> {
+fn next(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Box<Job>> {
     loop {
         if shared.stop.load(Ordering::SeqCst) {
             return None;
@@ -128,7 +128,7 @@ fn next(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Opt
 }
 
 /// Drives the loop until there is a request for this seat; `None` when the dispatcher stops.
-fn drive(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Job> {
+fn drive(shared: &Shared, runtime: &Runtime, seat: usize, turn: &mut Turn) -> Option<Box<Job>> {
     let patient = !shared.settings.careful && turn.since.elapsed() < RESPONSES_WAIT_MAX;
     if patient
         && shared.has_token(seat)
@@ -168,9 +168,9 @@ struct NextJob<'a> {
 }
 
 impl Future for NextJob<'_> {
-    type Output = Option<Job>;
+    type Output = Option<Box<Job>>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Job>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Box<Job>>> {
         self.shared.send_out();
         if !self.polled {
             self.polled = true;

@@ -28,16 +28,15 @@ pub(crate) fn run(
     py: Python<'_>,
     call: &Call,
     application: &Bound<'_, PyAny>,
-    mut request: Request,
+    request: &mut Request,
     reply: Reply,
 ) {
-    let client = Client::of(&request);
     let start = match Bound::new(py, StartResponse::new(Exchange::new(reply))) {
         Ok(start) => start,
-        Err(error) => return call.log_failure(py, &client, &error),
+        Err(error) => return call.log_failure(py, &Client::of(request), &error),
     };
     let answered = call
-        .environ(py, &mut request, PathText::Latin1)
+        .environ(py, request, PathText::Latin1)
         .and_then(|environ| application.call1((environ, &start)))
         .and_then(|iterable| {
             let delivered = deliver(py, &start, &iterable);
@@ -45,7 +44,7 @@ pub(crate) fn run(
             delivered.and(closed)
         });
     if let Err(error) = answered {
-        let response = call.failure(py, &client, &error);
+        let response = call.failure(py, &Client::of(request), &error);
         start.get().exchange().lock().fail(response);
     }
 }
@@ -58,13 +57,15 @@ fn deliver(
 ) -> PyResult<()> {
     let exchange = start.get().exchange();
     if let Some(content) = joined_list(iterable)? {
-        started(&exchange.lock())?;
-        if exchange.lock().is_head_sent() {
+        let mut held = exchange.lock();
+        started(&held)?;
+        if held.is_head_sent() {
+            drop(held);
             // The application has used `write` before.
             let _ = py.detach(|| exchange.lock().send_piece(content));
             exchange.lock().finish();
         } else {
-            exchange.lock().send_all(Body::from(content));
+            held.send_all(Body::from(content));
         }
         return Ok(());
     }

@@ -37,13 +37,13 @@ impl StartResponse {
         exc_info: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let (sent, set) = {
-            let exchange = slf.get().exchange.lock();
-            (exchange.is_head_sent(), exchange.has_head())
-        };
+        let mut exchange = slf.get().exchange.lock();
         match exc_info.filter(|info| !info.is_none()) {
-            Some(info) if sent => return Err(PyErr::from_value(info.get_item(1)?)),
-            None if set => {
+            Some(info) if exchange.is_head_sent() => {
+                drop(exchange);
+                return Err(PyErr::from_value(info.get_item(1)?));
+            }
+            None if exchange.has_head() => {
                 return Err(PyAssertionError::new_err(
                     "start_response was called again without exc_info",
                 ));
@@ -53,11 +53,12 @@ impl StartResponse {
         let (status, reason) = Head::parse_status(status)?;
         let mut fields = HeaderMap::with_capacity(headers.len() + 2);
         Head::add_fields(&mut fields, headers)?;
-        slf.get().exchange.lock().set_head(Head {
+        exchange.set_head(Head {
             status,
             reason,
             headers: fields,
         });
+        drop(exchange);
         slf.getattr(intern!(py, "write"))
     }
 

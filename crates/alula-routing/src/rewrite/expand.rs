@@ -27,7 +27,7 @@ impl Course<'_> {
                     self.facts_now(|facts| out.extend_from_slice(&named(facts, name)));
                 }
                 RewritePiece::Header(name) if name.eq_ignore_ascii_case("host") => {
-                    out.extend_from_slice(self.facts.asked.authority.unwrap_or_default());
+                    out.extend_from_slice(self.facts.asked.authority().unwrap_or_default());
                 }
                 RewritePiece::Header(name) => {
                     out.extend(self.facts.asked.header(name).unwrap_or_default());

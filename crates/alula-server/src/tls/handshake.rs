@@ -62,10 +62,10 @@ impl Tls {
             }
         };
         let name = started.client_hello().server_name().map(str::to_owned);
-        let base = self.host(routes.virtual_host(local, None));
+        let base = self.host(routes.virtual_host(local, || None));
         let named = name
             .as_ref()
-            .map(|name| routes.virtual_host(local, Some(name.as_bytes())));
+            .map(|name| routes.virtual_host(local, || Some(name.as_bytes())));
         // A host that is not TLS has no certificate to show: then the first one at this address answers, as in httpd.
         let host = named.and_then(|named| self.host(named)).or(base);
         let Some(host) = host else {

@@ -97,7 +97,7 @@ impl Made {
             path: &self.decoded.path,
             query: self.decoded.query.as_deref(),
             headers: &self.headers,
-            authority: Some(self.authority.as_bytes()),
+            target_authority: Some(self.authority.as_bytes()),
             peer: &self.peer,
             id: 0,
             user: None,
@@ -126,7 +126,7 @@ impl Made {
     }
 
     pub(super) fn outcome(&self, table: &RouteTable) -> Result<Outcome> {
-        let host = table.virtual_host(self.local, Some(self.authority.as_bytes()));
+        let host = table.virtual_host(self.local, || Some(self.authority.as_bytes()));
         let asked = self.asked();
         let mut started = None;
         let mut rewritten = Vec::new();
