@@ -99,6 +99,7 @@ def test_while_the_gil_is_held_the_worker_still_listens(serve, isolation):
     worker = int(server.get("/pid").text)
     with server.connect() as stuck, server.connect() as waits, server.connect() as reads:
         stuck.request("/hold")
+        waiting.until(lambda: (server.tmp / "holds").exists(), "the request to hold the GIL")
         # These are for Python, which nobody can enter: behind fronts they go to another worker in the end.
         waits.request("/pid")
         assert reads.get("/file").status == 200

@@ -27,6 +27,8 @@ def application(environ, start_response):
     if way == "sleep":
         time.sleep(600)
     if way == "hold":
+        if folder := environ.get("TEST_FOLDER"):
+            open(os.path.join(folder, "holds"), "w").close()
         # `PyDLL` keeps the GIL.
         ctypes.PyDLL(None).sleep(600)
     if way == "spin":
