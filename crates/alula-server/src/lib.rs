@@ -7,6 +7,7 @@
 
 mod access_log;
 mod asking;
+mod assembly;
 mod authentication;
 mod clock;
 mod compression;
@@ -15,6 +16,7 @@ mod content;
 mod error_document;
 mod expires;
 mod file_sending;
+mod finishing;
 mod gate;
 mod http2;
 mod leading;
@@ -30,12 +32,13 @@ mod sending;
 mod server;
 mod socket;
 mod strict;
+mod survey;
 mod targets;
 mod tls;
 mod upgrade;
 
 pub use access_log::{fix_time_zone, local_time};
+pub use assembly::{Assembly, HostSettings};
 pub use file_sending::Warm;
-pub use pipeline::{Assembly, HostSettings};
 pub use server::{Observer, Server};
 pub use tls::{Tls, TlsMaterial};

@@ -3,104 +3,45 @@
 //! Steps that may refuse come first, cheapest first: shape of the head, size, target, virtual host, access,
 //! content. A refusal that leaves content unread ends the connection.
 
-use crate::access_log::{AccessLogs, Entry};
+use crate::access_log::AccessLogs;
 use crate::asking::{self, Kept, Late};
+use crate::assembly::{Assembly, HostSettings, Logged};
 use crate::authentication::Authenticator;
 use crate::compression;
 use crate::connection::{Connection, Phase};
 use crate::content;
-use crate::error_document;
-use crate::expires;
-use crate::file_sending::{OutgoingFile, SENDFILE_BYTES_MIN, Warm};
+use crate::finishing::part;
 use crate::gate::Gates;
 use crate::leading::{Led, Way};
 use crate::onward::Went;
 use crate::redirect;
 use crate::remote_ip::RemoteAddresses;
-use crate::sending::{Outgoing, Sent};
+use crate::sending::Outgoing;
 use crate::server::Observer;
 use crate::strict::{self, Framing};
+use crate::survey::Survey;
 use crate::targets::{self, Destination, Targets};
 use crate::tls::{Misdirected, Tls};
 use crate::upgrade;
 use alula_http::path::{self, PathError, Target};
 use alula_http::{
-    Answer, Body, BodyMode, FilePart, Glimpse, Handler, Leading, Listing, Onward, OwnPage, Request,
-    Response, status_response,
+    Body, BodyMode, Glimpse, Handler, Listing, Onward, Request, Response, status_response,
 };
 use alula_routing::{
-    Action, Asked, Found, Moment, PythonDefinition, Route, RouteId, RouteTable, Verdict,
-    VirtualHostId, site,
+    Action, Asked, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
 };
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Uri};
 use hyper::body::Incoming;
 use parking_lot::{Mutex, RwLock};
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::Seek;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 use tracing::{Instrument, Span};
-
-/// What the server asks of whoever put it together.
-pub trait Assembly: Send + Sync + 'static {
-    /// The handler of a route; asked once for each.
-    fn handler(&self, route: &Route) -> Arc<dyn Handler>;
-
-    /// What runs a Python program that no route leads to: one that is asked who may pass.
-    fn python(&self, definition: &PythonDefinition) -> Arc<dyn Handler>;
-
-    /// A handler for the files in a directory, with httpd's defaults.
-    fn files(&self, root: &Path) -> Arc<dyn Handler>;
-
-    /// The content of a part of an open file, as something that can be polled.
-    fn part_content(&self, part: FilePart) -> Body;
-
-    /// What reads a stretch of a file before the kernel is asked to send it.
-    fn warm(&self) -> Warm;
-
-    /// What events about a route's requests happen in, where the route has a `LogLevel` of its own.
-    fn log(&self, _route: &Route) -> Option<Span> {
-        None
-    }
-}
-
-/// What the server needs to know of a virtual host; the main server is the first.
-#[derive(Debug, Clone)]
-pub struct HostSettings {
-    /// `ServerName`, for the access log.
-    pub server_name: String,
-    /// Timeouts and limits.
-    pub connection: site::Connection,
-    /// `AllowEncodedSlashes`.
-    pub encoded_slashes: site::EncodedSlashes,
-    /// `CustomLog`s.
-    pub access_logs: Vec<site::AccessLog>,
-    /// What events about its requests happen in, where its error log is not the main server's.
-    pub log: Option<Span>,
-    /// `SSLEngine` with all that belongs to it.
-    pub tls: Option<site::Tls>,
-    /// `RemoteIPHeader` and the like.
-    pub remote_ip: Option<site::RemoteIp>,
-}
-
-impl From<&site::VirtualHost> for HostSettings {
-    fn from(host: &site::VirtualHost) -> Self {
-        Self {
-            server_name: host.server_name.clone().unwrap_or_default(),
-            connection: host.connection.clone(),
-            encoded_slashes: host.encoded_slashes,
-            access_logs: host.access_logs.clone(),
-            log: None,
-            tls: host.tls.clone(),
-            remote_ip: host.remote_ip.clone(),
-        }
-    }
-}
 
 pub(crate) struct Pipeline {
     pub(crate) routes: RouteTable,
@@ -123,16 +64,16 @@ pub(crate) struct Pipeline {
 }
 
 /// A refusal, or a handler's answer with who answered.
-struct Answered {
-    response: Response,
-    host: VirtualHostId,
-    found: Option<Found>,
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    pub(crate) host: VirtualHostId,
+    pub(crate) found: Option<Found>,
     /// When the request arrived, where a `Header` tells.
-    received: Option<SystemTime>,
+    pub(crate) received: Option<SystemTime>,
     /// Who it came from, or claimed to: for the access log.
-    user: Option<Arc<str>>,
+    pub(crate) user: Option<Arc<str>>,
     /// The request's head, where something asks for it later.
-    kept: Option<Box<Kept>>,
+    pub(crate) kept: Option<Box<Kept>>,
 }
 
 impl Pipeline {
@@ -219,97 +160,6 @@ impl Pipeline {
             && !self.draining.load(Ordering::Relaxed)
             && !connection.is_last();
         Ok(self.finish(answered, entry, &connection, keep_alive, head_only, version))
-    }
-
-    /// `ErrorDocument`, for an error that nobody has anything to say about.
-    async fn error_document(
-        &self,
-        mut answered: Answered,
-        connection: &Arc<Connection>,
-    ) -> Answered {
-        let status = answered.response.status();
-        let own = answered.response.extensions().get::<OwnPage>().is_some();
-        let found = answered.found.as_ref().filter(|_| own);
-        let document = found.and_then(|found| found.route.error_documents.get(&status.as_u16()));
-        match document {
-            None | Some(site::ErrorDocument::Default) => {}
-            // Sent elsewhere, a client would never be asked for the password; httpd refuses such a line.
-            Some(site::ErrorDocument::Url(_)) if status == StatusCode::UNAUTHORIZED => {}
-            Some(site::ErrorDocument::Text(text)) => {
-                *answered.response.body_mut() = Body::from(text.clone());
-            }
-            Some(site::ErrorDocument::Url(url)) => {
-                if let Ok(url) = HeaderValue::try_from(url.as_str()) {
-                    answered.response = status_response(StatusCode::FOUND);
-                    answered
-                        .response
-                        .headers_mut()
-                        .insert(header::LOCATION, url);
-                }
-            }
-            Some(site::ErrorDocument::Path(path)) => {
-                let Some(kept) = answered.kept.take() else {
-                    return answered;
-                };
-                let page = self.error_page(path.clone(), &kept, status, answered.host, connection);
-                if let Some((response, found)) = page.await {
-                    answered.response = error_document::with_status(response, &answered.response);
-                    answered.found = Some(found);
-                }
-                answered.kept = Some(kept);
-            }
-        }
-        answered
-    }
-
-    /// What answers at the path of an `ErrorDocument`; `None` when that is an error as well.
-    async fn error_page(
-        &self,
-        path: String,
-        kept: &Kept,
-        status: StatusCode,
-        host: VirtualHostId,
-        connection: &Arc<Connection>,
-    ) -> Option<(Response, Found)> {
-        let id = kept.id;
-        let (_, decoded) = targets::decode(&path).ok()?;
-        let head = &kept.head;
-        let asked = Asked {
-            method: "GET",
-            ..asking::asked(head, &kept.target, &decoded, connection, id)
-        };
-        let mut found = self.look_up(host, &asked);
-        if let Some(files) = self
-            .htaccess(host, &found, &connection.peer, id)
-            .await
-            .ok()?
-        {
-            found = self.look_up_with(host, &asked, None, &files);
-        }
-        if found.redirect.is_some() || self.judge(host, &found, &asked) != Verdict::Pass {
-            return None;
-        }
-        let request = Request {
-            target: kept.target.clone(),
-            method: match head.method {
-                Method::HEAD => Method::HEAD,
-                _ => Method::GET,
-            },
-            version: head.version,
-            path: decoded.path,
-            query: decoded.query,
-            headers: error_document::without_conditions(head.headers.clone()),
-            file: found.file.clone(),
-            script_name_len: found.script_name_len,
-            user: None,
-            variables: Some(error_document::variables(kept, status, &found)),
-            peer: connection.peer.clone(),
-            body: Body::Empty,
-            id,
-        };
-        let response = self.handler(&found.route).handle(request).await;
-        let failed = response.extensions().get::<OwnPage>().is_some();
-        (!failed).then_some((response, found))
     }
 
     /// Takes a target apart, as far as `AllowEncodedSlashes` lets, and says where it leads if its path alone decides that.
@@ -726,132 +576,6 @@ impl Pipeline {
         }
     }
 
-    /// Adds what every response has, and arranges for the log line and the next request.
-    fn finish(
-        &self,
-        answered: Answered,
-        entry: Option<Box<Entry>>,
-        connection: &Arc<Connection>,
-        keep_alive: bool,
-        head_only: bool,
-        version: Version,
-    ) -> http::Response<Outgoing> {
-        let (mut head, body) = answered.response.into_parts();
-        if let Some(alula_http::Reason(reason)) = head.extensions.remove()
-            && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.to_vec())
-        {
-            head.extensions.insert(reason);
-        }
-        let late = answered.kept.as_deref().map(|kept| Late {
-            kept,
-            connection,
-            user: answered.user.as_deref(),
-        });
-        let found = answered.found.as_ref();
-        self.change_headers(
-            &mut head,
-            found,
-            answered.host,
-            answered.received,
-            late.as_ref(),
-        );
-        head.headers
-            .entry(header::SERVER)
-            .or_insert(HeaderValue::from_static("Alula"));
-        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        if !keep_alive && version != Version::HTTP_2 && !switches {
-            head.headers
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        let body = match part(body) {
-            Body::Part(part) if !connection.takes_files() || part.length < SENDFILE_BYTES_MIN => {
-                self.assembly.part_content(part)
-            }
-            other => other,
-        };
-        let body = match version {
-            Version::HTTP_2 => without_forbidden_content(&mut head, body, head_only),
-            _ => body,
-        };
-        let streams = matches!(body, Body::Stream(_) | Body::Part(_)) && !head_only;
-        let guard = match entry {
-            Some(mut entry) => {
-                if let Some(late) = &late
-                    && self.logs.asks(answered.host)
-                {
-                    let asked = late.asked((&head.headers, head.status));
-                    self.routes
-                        .with_facts(answered.host, found, &asked, |facts| {
-                            entry.decide(facts);
-                        });
-                }
-                entry.answered(&head, version, keep_alive, found, answered.user.clone());
-                Some(Sent::logged(entry, connection, &self.observer))
-            }
-            None if streams => Some(Sent::plain(connection, &self.observer)),
-            None => {
-                connection.answered();
-                let bytes = body.len().filter(|_| !head_only);
-                connection.request_over(&*self.observer, bytes.unwrap_or(0));
-                None
-            }
-        };
-        let outgoing = match body {
-            Body::Part(part) => {
-                // Bytes beyond what is said would be taken for the next response.
-                let said = head.headers.get(header::CONTENT_LENGTH);
-                let said = said.and_then(|said| said.to_str().ok()?.parse().ok());
-                let length = said.map_or(part.length, |said| part.length.min(said));
-                let part = FilePart { length, ..part };
-                let file = OutgoingFile::new(part, connection, self.assembly.warm());
-                Outgoing::file(file, guard)
-            }
-            body => Outgoing::new(body, guard),
-        };
-        http::Response::from_parts(head, outgoing)
-    }
-
-    /// `ExpiresDefault` and its kin, then `Header`, which comes last.
-    fn change_headers(
-        &self,
-        head: &mut http::response::Parts,
-        found: Option<&Found>,
-        host: VirtualHostId,
-        received: Option<SystemTime>,
-        late: Option<&Late>,
-    ) {
-        // What was refused before it had a route has the settings outside all sections.
-        let unmapped = found.is_none().then(|| self.routes.find(host, b"*"));
-        let Some(found) = found.or(unmapped.as_ref()) else {
-            return;
-        };
-        if let Some(expires) = &found.route.expires {
-            expires::add(
-                head,
-                expires,
-                matches!(found.route.action, Action::Files(_)),
-            );
-        }
-        let changes = &found.route.response_headers;
-        if !changes.is_empty() {
-            let own = is_own_error(head);
-            let moment = Moment::from(received);
-            match late.filter(|_| changes.asks()) {
-                None => changes.apply_to_response(&mut head.headers, own, &moment),
-                Some(late) => {
-                    let fields = head.headers.clone();
-                    let asked = late.asked((&fields, head.status));
-                    self.routes.with_facts(host, Some(found), &asked, |facts| {
-                        changes.apply_to_response(&mut head.headers, own, &moment.of(facts));
-                    });
-                }
-            }
-        }
-        if let Some(dynamic) = &found.dynamic {
-            asking::add_changes(head, found, &dynamic.changes);
-        }
-    }
-
     pub(crate) fn handler(&self, route: &Arc<Route>) -> Arc<dyn Handler> {
         let RouteId(index) = route.id;
         if let Some(Some(handler)) = self.handlers.read().get(index) {
@@ -867,51 +591,6 @@ impl Pipeline {
             handlers.resize_with(index + 1, || None);
         }
         handlers[index].get_or_insert(made).clone()
-    }
-}
-
-/// A handler whose events have levels of their own.
-#[derive(Debug)]
-struct Logged {
-    inner: Arc<dyn Handler>,
-    span: Span,
-}
-
-impl Handler for Logged {
-    fn body_mode(&self) -> BodyMode {
-        self.inner.body_mode()
-    }
-
-    fn lead(&self, path: &Bytes, file: &Path) -> Option<Leading> {
-        let lead = self.span.in_scope(|| self.inner.lead(path, file))?;
-        Some(Box::pin(lead.instrument(self.span.clone())))
-    }
-
-    fn handle_at_once(&self, request: &Request) -> Option<Response> {
-        self.span.in_scope(|| self.inner.handle_at_once(request))
-    }
-
-    fn handle(&self, request: Request) -> Answer {
-        let answer = self.span.in_scope(|| self.inner.handle(request));
-        Box::pin(answer.instrument(self.span.clone()))
-    }
-}
-
-/// A file from its position on as a part of one.
-fn part(body: Body) -> Body {
-    let Body::File(mut file, length) = body else {
-        return body;
-    };
-    match file.stream_position() {
-        Ok(offset) => Body::Part(FilePart {
-            file: Arc::new(file.into()),
-            offset,
-            length,
-        }),
-        Err(error) => {
-            tracing::error!(target: "core", "a file has no position to be sent from: {error}");
-            Body::Empty
-        }
     }
 }
 
@@ -934,33 +613,6 @@ pub(crate) fn without_content(request: &Request) -> Request {
     }
 }
 
-/// The HTTP/2 engine sends whatever content there is, where that of HTTP/1.1 knows what may have none (RFC 9110
-/// section 6.4.1).
-fn without_forbidden_content(
-    head: &mut http::response::Parts,
-    body: Body,
-    head_only: bool,
-) -> Body {
-    let forbidden = matches!(
-        head.status,
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-    );
-    if !head_only && !forbidden {
-        return body;
-    }
-    if let Some(length) = body.len().filter(|_| head_only && !forbidden) {
-        head.headers
-            .entry(header::CONTENT_LENGTH)
-            .or_insert_with(|| HeaderValue::from(length));
-    }
-    Body::Empty
-}
-
-/// Whether the server or its file engine has nothing to say but a status other than success.
-fn is_own_error(head: &http::response::Parts) -> bool {
-    !head.status.is_success() && head.extensions.get::<OwnPage>().is_some()
-}
-
 /// The authority asked for: the target's, else `Host` (RFC 9112 section 3.2.2).
 pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
     target_authority(uri).or_else(|| headers.get(header::HOST).map(HeaderValue::as_bytes))
@@ -972,112 +624,7 @@ pub(crate) fn target_authority(uri: &Uri) -> Option<&[u8]> {
         .map(|authority| authority.as_str().as_bytes())
 }
 
-/// What a head's fields come to.
-struct Survey {
-    framing: Framing,
-    /// Limits and rules for the head (httpd's `LimitRequest*`; RFC 9112 section 3.2 for `Host`).
-    verdict: Result<(), StatusCode>,
-}
-
-impl Survey {
-    /// Looks at each field once.
-    fn new(head: &http::request::Parts, incoming: &Incoming, limits: &site::Connection) -> Self {
-        use hyper::body::Body as _;
-        let mut verdict = check_size(head, limits);
-        let mut refuse = |status| verdict = verdict.and(Err(status));
-        let (mut hosts, mut has_length, mut has_codings) = (0, false, false);
-        for (name, value) in &head.headers {
-            if name.as_str().len() + value.len() + 2 > limits.request_field_bytes_max {
-                refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-            }
-            if name == header::HOST {
-                hosts += 1;
-                if !is_authority(value.as_bytes()) {
-                    refuse(StatusCode::BAD_REQUEST);
-                }
-            } else if name == header::CONTENT_LENGTH {
-                has_length = true;
-            } else if name == header::TRANSFER_ENCODING {
-                has_codings = true;
-                if let Err(status) = check_codings(value.as_bytes()) {
-                    refuse(status);
-                }
-            } else if name == header::EXPECT
-                && !value.as_bytes().eq_ignore_ascii_case(b"100-continue")
-            {
-                refuse(StatusCode::EXPECTATION_FAILED);
-            }
-        }
-        // HTTP/2 has `:authority`, which was looked at before.
-        let needed = head.version == Version::HTTP_11;
-        if hosts > 1 || (needed && hosts == 0) {
-            refuse(StatusCode::BAD_REQUEST);
-        }
-        let framing = match incoming.size_hint().exact() {
-            _ if has_codings => Framing::Chunked,
-            Some(0) if !has_length => Framing::None,
-            Some(length) => Framing::Length(length),
-            None => Framing::Chunked,
-        };
-        Self { framing, verdict }
-    }
-}
-
 /// Path and query.
 fn target(uri: &Uri) -> &str {
     uri.path_and_query().map_or("/", |target| target.as_str())
-}
-
-fn check_size(head: &http::request::Parts, limits: &site::Connection) -> Result<(), StatusCode> {
-    let target = head
-        .uri
-        .path_and_query()
-        .map_or(1, |target| target.as_str().len());
-    let line = head.method.as_str().len() + target + " HTTP/1.1 ".len();
-    if line > limits.request_line_bytes_max {
-        return Err(StatusCode::URI_TOO_LONG);
-    }
-    if limits.request_fields_max > 0 && head.headers.len() > limits.request_fields_max {
-        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
-    Ok(())
-}
-
-/// `chunked` is the one transfer coding there is; the engine has made sure that it comes last.
-fn check_codings(value: &[u8]) -> Result<(), StatusCode> {
-    let mut codings = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-    let last = codings.next_back().unwrap_or_default();
-    if !last.eq_ignore_ascii_case(b"chunked") {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    match codings.next() {
-        None => Ok(()),
-        Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => Err(StatusCode::BAD_REQUEST),
-        Some(_) => Err(StatusCode::NOT_IMPLEMENTED),
-    }
-}
-
-/// Whether a `Host` value can be one: not empty, and nothing in it that could end it or pass for a path.
-fn is_authority(value: &[u8]) -> bool {
-    !value.is_empty()
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]~!$&'()*+,;=%".contains(byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_have_a_shape() {
-        let check = |value: &[u8], well: bool| assert_eq!(is_authority(value), well, "{value:?}");
-        check(b"example.org:8080", true);
-        check(b"under_score", true);
-        check(b"[::1]:80", true);
-        check(b"", false);
-        check(b"a b", false);
-        check(b"a/b", false);
-        check(b"a@b", false);
-    }
 }

@@ -2,11 +2,12 @@
 //!
 //! `serve` and `drain` are called once each; everything else happens in tasks on the runtime of the caller.
 
+use crate::assembly::{Assembly, HostSettings};
 use crate::clock::{Clock, TICK};
 use crate::connection::Connection;
 use crate::limits::Timeouts;
 use crate::opening;
-use crate::pipeline::{Assembly, HostSettings, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::socket::{Socket, Wire};
 use crate::strict::HeadLimits;
 use crate::tls::{Tls, TlsMaterial};

@@ -16,7 +16,7 @@ mod verifier;
 pub(crate) use handshake::{Established, Refused};
 pub use material::TlsMaterial;
 
-use crate::pipeline::HostSettings;
+use crate::assembly::HostSettings;
 use alula_routing::{RouteTable, VirtualHostId, site};
 use certificate::Pairs;
 use rustls::crypto::{CryptoProvider, ring};

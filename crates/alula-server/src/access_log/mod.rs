@@ -8,8 +8,8 @@ mod format;
 
 pub use format::{fix_time_zone, local_time};
 
+use crate::assembly::HostSettings;
 use crate::connection::Connection;
-use crate::pipeline::HostSettings;
 use alula_routing::{Facts, Found, VirtualHostId, site};
 use file::LogFile;
 use http::{HeaderMap, Method, StatusCode, Version};
