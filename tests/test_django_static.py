@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import django, venvs
+from harness import django, venvs, waiting
 
 APP = ("django_static", "static_site.settings")
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -200,6 +200,32 @@ def test_a_reload_picks_up_changed_settings(serve):
     with server.new_client() as client:
         assert client.get("/assets/shop/shop.css").status_code == 200
         assert by_python(client.get("/static/shop/shop.css"))
+
+
+@pytest.mark.parametrize("isolation", ["Off", "On"])
+def test_an_edited_setting_counts(serve, tmp_path, isolation):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "photo.txt").write_text(name)
+    settings = tmp_path / "moved.py"
+    text = "from static_site.settings import *\nMEDIA_ROOT = '{}'\n"
+    settings.write_text(text.format(tmp_path / "first"))
+    server = serve(f"""
+PythonIsolation {isolation}
+<Location "/">
+    SetHandler python-program
+    PythonHandler django.core.handlers.modpython
+    SetEnv DJANGO_SETTINGS_MODULE moved
+    PythonPath "['@tmp@', '@apps@/django_static'] + sys.path"
+    PythonStatic On
+    PythonAutoReload On
+</Location>
+""")
+    # Often enough for what remembers popular URLs.
+    for _ in range(4):
+        assert server.get("/media/photo.txt").text == "first"
+    settings.write_text(text.format(tmp_path / "second"))
+    waiting.until(lambda: server.get("/media/photo.txt").text == "second", "the file in the other folder")
 
 
 def test_a_wsgi_script_of_django(serve):

@@ -28,7 +28,8 @@ use alula_http::{
     Body, BodyMode, Glimpse, Handler, Listing, Onward, Request, Response, status_response,
 };
 use alula_routing::{
-    Action, Asked, Found, Moment, Route, RouteId, RouteTable, Verdict, VirtualHostId, site,
+    Action, Asked, Found, Moment, Route, RouteId, RouteTable, SiteFiles, Verdict, VirtualHostId,
+    site,
 };
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -574,6 +575,13 @@ impl Pipeline {
             user,
             kept: None,
         }
+    }
+
+    /// Files of a project that are known from here on.
+    pub(crate) fn set_site_files(&self, interpreter: &str, files: SiteFiles) {
+        self.routes.set_site_files(interpreter, files);
+        // What is looked up from here on is looked up with them.
+        self.targets.forget();
     }
 
     pub(crate) fn handler(&self, route: &Arc<Route>) -> Arc<dyn Handler> {

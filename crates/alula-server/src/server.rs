@@ -159,10 +159,7 @@ impl Server {
 
     /// The files of the project that an interpreter has imported (`PythonStatic`).
     pub fn set_site_files(&self, interpreter: &str, files: SiteFiles) {
-        self.inner
-            .pipeline
-            .routes
-            .set_site_files(interpreter, files);
+        self.inner.pipeline.set_site_files(interpreter, files);
     }
 
     /// Accepts no more connections; those that are open go on.

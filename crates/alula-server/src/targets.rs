@@ -77,6 +77,15 @@ impl<F: Clone> Targets<F> {
     }
 }
 
+impl<F> Targets<F> {
+    /// Where targets lead has changed.
+    pub(crate) fn forget(&self) {
+        for place in &mut *self.places.lock() {
+            place.known = None;
+        }
+    }
+}
+
 /// Takes a target apart; the first of the two is the target itself.
 pub(crate) fn decode(target: &str) -> Result<(Bytes, Target), PathError> {
     let target = Bytes::copy_from_slice(target.as_bytes());
@@ -136,6 +145,16 @@ mod tests {
             led.expect("a good target");
         }
         assert_eq!(looked, 2);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_looked_up() {
+        let targets = Targets::new();
+        let lead = |found| targets.lead(VirtualHostId(0), "/", |_| found);
+        let found = |found| lead(found).expect("a good target").found;
+        assert_eq!([found(1), found(2), found(3)], [1, 2, 2]);
+        targets.forget();
+        assert_eq!(found(4), 4);
     }
 
     #[test]
