@@ -95,6 +95,15 @@ def test_fields_of_a_connection_stay_with_it(serve, back_end):
     assert response.one("X-Kept") == "1"
 
 
+@pytest.mark.parametrize(("value", "expected"), [("inside", "inside"), ("expr=%{REQUEST_METHOD}", "GET")])
+def test_a_client_cannot_take_out_what_the_configuration_says(serve, back_end, value, expected):
+    end = back_end()
+    server = serve(f'ProxyPass / {end.url}/\nRequestHeader set X-Zone "{value}"\n')
+    with server.connect() as connection:
+        _, fields = seen(connection.get("/", headers=["Connection: X-Zone, X-Own", "X-Own: 1", "X-Zone: outside"]))
+    assert fields["x-zone"] == [expected] and "x-own" not in fields
+
+
 def test_the_back_end_is_told_by_rules(serve, back_end):
     end = back_end()
     server = serve(f"""

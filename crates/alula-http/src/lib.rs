@@ -7,6 +7,7 @@
 mod body;
 mod caching;
 pub mod conditional;
+pub mod connection_fields;
 pub mod date;
 pub mod encoding;
 pub mod etag;

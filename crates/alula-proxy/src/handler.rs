@@ -7,7 +7,7 @@ use crate::pool::{Lease, Pool, Unreachable};
 use crate::reverse;
 use crate::target::{Origin, Target};
 use crate::tunnel;
-use alula_config::site::{BackEnd, BackEndOptions, ProxySettings, ProxyVia};
+use alula_config::site::{BackEndOptions, Forwarding, ProxySettings};
 use alula_http::{
     Answer, Body, BodyMode, Handler, Reason, Request, Response, Takeover, path, status_response,
 };
@@ -23,23 +23,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How requests of one route are passed on.
+/// How requests of one route are passed on. Back ends that are not named are spoken to as well; of those nothing is kept.
 #[derive(Debug)]
 pub struct ProxyHandlerSettings {
-    /// The back ends that may be meant, each with the start of its URLs. Others are spoken to as well; of those nothing is kept.
-    pub back_ends: Arc<[BackEnd]>,
-    /// `nocanon`: the start of the path, and what replaces it.
-    pub raw: Option<(String, String)>,
-    /// `noquery`.
-    pub without_query: bool,
-    /// `ProxyVia`.
-    pub via: ProxyVia,
-    /// `ServerName`.
-    pub server_name: String,
-    /// Longest silence of a back end.
-    pub timeout: Duration,
-    /// The same once a connection was upgraded.
-    pub tunnel_timeout: Option<Duration>,
+    /// Where to, and with what patience.
+    pub forwarding: Forwarding,
     /// What sections say.
     pub rules: Option<Arc<ProxySettings>>,
     /// `SetEnv proxy-nokeepalive`: each request has a connection of its own.
@@ -60,7 +48,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Inner {
-    settings: ProxyHandlerSettings,
+    forwarding: Forwarding,
     rules: Arc<ProxySettings>,
     known: Vec<Known>,
 }
@@ -77,13 +65,13 @@ struct Known {
 impl BackEnds {
     /// A handler; back ends that others have as well are shared with them.
     pub fn handler(&self, settings: ProxyHandlerSettings) -> Proxy {
-        let known = settings.back_ends.iter().map(|end| {
+        let known = settings.forwarding.back_ends.iter().map(|end| {
             let mut options = end.options.clone();
             if settings.one_request_each {
                 options.reuse = Some(false);
             }
             Known {
-                pool: self.pool(&end.url, &options, settings.timeout),
+                pool: self.pool(&end.url, &options, settings.forwarding.timeout),
                 start: end.url.clone(),
                 options,
             }
@@ -92,7 +80,7 @@ impl BackEnds {
         Proxy {
             inner: Arc::new(Inner {
                 rules: settings.rules.clone().unwrap_or_default(),
-                settings,
+                forwarding: settings.forwarding,
                 known,
             }),
         }
@@ -157,7 +145,7 @@ impl Inner {
             method: request.method.clone(),
             upgrade,
             progress: progress.clone(),
-            tunnel_timeout: pool.options.timeout.or(self.settings.tunnel_timeout),
+            tunnel_timeout: pool.options.timeout.or(self.forwarding.tunnel_timeout),
         };
         let mut outgoing = http::Request::new(Content::new(request.body, progress.clone()));
         *outgoing.method_mut() = request.method;
@@ -199,11 +187,11 @@ impl Inner {
     fn target(&self, request: &Request) -> Option<Target> {
         let file = request.file.as_deref()?.to_str()?;
         let url = file.strip_prefix("proxy:")?;
-        let raw = self.settings.raw.as_ref();
+        let raw = self.forwarding.raw.as_ref();
         let raw = raw.and_then(|(from, to)| Some(format!("{to}{}", raw_rest(request, from)?)));
         let mut target = Target::parse(raw.as_deref().unwrap_or(url))?;
         if let Some(query) = &request.query
-            && !self.settings.without_query
+            && !self.forwarding.without_query
         {
             let joint = if target.path.contains('?') { '&' } else { '?' };
             target.path.push(joint);
@@ -233,7 +221,11 @@ impl Inner {
             ..known.map(|known| known.options.clone()).unwrap_or_default()
         };
         let origin = Origin::parse(&target.origin)?;
-        Some(Arc::new(Pool::new(origin, options, self.settings.timeout)))
+        Some(Arc::new(Pool::new(
+            origin,
+            options,
+            self.forwarding.timeout,
+        )))
     }
 
     /// Makes a request's fields those that the back end is to see. Returns the protocol that it is asked to change to.
@@ -257,10 +249,10 @@ impl Inner {
         if !held {
             fields.remove(header::EXPECT);
         }
-        let server = self.settings.server_name.as_str();
-        headers::via(fields, self.settings.via, request.version, server, true);
+        let server = self.forwarding.server_name.as_str();
+        headers::via(fields, self.forwarding.via, request.version, server, true);
         if self.rules.add_headers != Some(false) {
-            headers::add_forwarded(fields, &request.peer, &self.settings.server_name);
+            headers::add_forwarded(fields, &request.peer, &self.forwarding.server_name);
         }
         let keeps_host =
             self.rules.preserve_host == Some(true) && fields.contains_key(header::HOST);
@@ -325,9 +317,9 @@ impl Inner {
     fn change(&self, fields: &mut HeaderMap, version: Version) {
         headers::via(
             fields,
-            self.settings.via,
+            self.forwarding.via,
             version,
-            &self.settings.server_name,
+            &self.forwarding.server_name,
             false,
         );
         reverse::apply(fields, &self.rules);

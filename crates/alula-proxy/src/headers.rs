@@ -3,7 +3,7 @@
 //! Lengths and codings are never copied: both engines frame what they send by themselves, so the two sides cannot disagree.
 
 use alula_config::site::ProxyVia;
-use alula_http::{Peer, Request};
+use alula_http::{Peer, Request, connection_fields};
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 
@@ -23,28 +23,8 @@ const OF_CONNECTION: [&str; 10] = [
 
 /// Takes out what concerns the connection. Returns the protocols of `Upgrade`, if the connection is to change.
 pub(crate) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    let mut upgrades = false;
-    if headers.contains_key(header::CONNECTION) {
-        let values: Vec<HeaderValue> = headers
-            .get_all(header::CONNECTION)
-            .iter()
-            .cloned()
-            .collect();
-        let words = values
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-        for word in words.map(<[u8]>::trim_ascii) {
-            upgrades |= word.eq_ignore_ascii_case(b"upgrade");
-            // Framing and routing are not for a client to take out.
-            let kept = [&b"host"[..], b"content-length", b"upgrade"];
-            if kept.iter().any(|kept| word.eq_ignore_ascii_case(kept)) {
-                continue;
-            }
-            if let Ok(name) = HeaderName::from_bytes(word) {
-                headers.remove(name);
-            }
-        }
-    }
+    connection_fields::take_named(headers);
+    let upgrades = headers.contains_key(header::CONNECTION);
     let upgrade = headers.remove(header::UPGRADE);
     for name in OF_CONNECTION {
         headers.remove(name);

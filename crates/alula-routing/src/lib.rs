@@ -37,9 +37,8 @@ pub use redirect::{Redirected, Redirects};
 pub use rewrite::Changes;
 pub use rewrite::section::ROUNDS_MAX;
 pub use route::{
-    Access, Action, Basic, Dynamic, FilesRoute, Found, GateRoute, Program, ProxyRoute,
-    PythonDefinition, PythonRoute, Question, Route, RouteId, TlsVariables, Verdict, VirtualHostId,
-    WsgiRoute,
+    Access, Action, Basic, Dynamic, FilesRoute, Found, GateRoute, Program, PythonDefinition,
+    PythonRoute, Question, Route, RouteId, TlsVariables, Verdict, VirtualHostId, WsgiRoute,
 };
 pub use site_files::{Mount, SiteFiles};
 pub use table::{Applied, Asking, FixUp, RouteTable};

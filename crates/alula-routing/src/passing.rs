@@ -5,11 +5,12 @@
 //! appended by whoever sends the request.
 
 use crate::mapping::prefix_length;
-use crate::route::ProxyRoute;
 use crate::sections::Sections;
 use crate::substitution::expand;
 use alula_config::Pattern;
-use alula_config::site::{BackEnd, EncodedSlashes, ProxyFrom, ProxyPass, ProxyTarget, VirtualHost};
+use alula_config::site::{
+    BackEnd, EncodedSlashes, Forwarding, ProxyFrom, ProxyPass, ProxyTarget, VirtualHost,
+};
 use alula_http::path;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub(crate) struct Passing {
     /// What is known of back ends that rules name.
     known: Arc<[BackEnd]>,
     /// What is the same for all.
-    common: ProxyRoute,
+    common: Forwarding,
     proxy: alula_config::site::Proxy,
 }
 
@@ -66,7 +67,7 @@ impl Passing {
                 .collect(),
             keeps_slashes: server.encoded_slashes == EncodedSlashes::Keep,
             known: known.into(),
-            common: ProxyRoute {
+            common: Forwarding {
                 back_ends: Arc::new([]),
                 raw: None,
                 without_query: false,
@@ -119,10 +120,10 @@ impl Passing {
     }
 
     /// What there is to know of requests that a line or a rule passes on.
-    pub(crate) fn route(&self, passed: &Passed) -> ProxyRoute {
+    pub(crate) fn route(&self, passed: &Passed) -> Forwarding {
         match passed.pass.and_then(|pass| Some((pass, pass.to.as_ref()?))) {
             None => self.route_by_rule(),
-            Some((pass, target)) => ProxyRoute {
+            Some((pass, target)) => Forwarding {
                 back_ends: Arc::new([BackEnd {
                     url: target.fixed_start().to_owned(),
                     options: self.proxy.options(target),
@@ -140,8 +141,8 @@ impl Passing {
     }
 
     /// The same for rules.
-    pub(crate) fn route_by_rule(&self) -> ProxyRoute {
-        ProxyRoute {
+    pub(crate) fn route_by_rule(&self) -> Forwarding {
+        Forwarding {
             back_ends: self.known.clone(),
             ..self.common.clone()
         }

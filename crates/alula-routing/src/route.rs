@@ -6,9 +6,9 @@ use crate::headers::HeaderChanges;
 use crate::redirect::{Redirected, Redirects};
 use crate::rewrite::Changes;
 use alula_config::site::{
-    self, Asker, BackEnd, CompressionSettings, DirectoryOptions, ErrorDocument, Expires,
-    FileSettings, HandlerName, LogLevelChange, OrderRules, Outcome, Provider, ProxySettings,
-    ProxyVia, Rewriting, Satisfy, SendFileSettings, SetEnvIf,
+    self, Asker, CompressionSettings, DirectoryOptions, ErrorDocument, Expires, FileSettings,
+    Forwarding, HandlerName, LogLevelChange, OrderRules, Outcome, Provider, ProxySettings,
+    Rewriting, Satisfy, SendFileSettings, SetEnvIf,
 };
 use alula_http::Caching;
 use bytes::Bytes;
@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Names a virtual host: 0 is the main server, `n` is `site.virtual_hosts[n - 1]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -134,28 +133,9 @@ pub enum Action {
     /// The server, about itself.
     ServerStatus,
     /// The back end that [`Found::file`] names.
-    Proxy(ProxyRoute),
+    Proxy(Forwarding),
     /// Nobody: this status.
     Status(StatusCode),
-}
-
-/// How requests are passed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProxyRoute {
-    /// The back ends that may be meant, each with the start of its URLs.
-    pub back_ends: Arc<[BackEnd]>,
-    /// `nocanon`: the start of the path that is replaced, and what replaces it.
-    pub raw: Option<(String, String)>,
-    /// `noquery`.
-    pub without_query: bool,
-    /// `ProxyVia`.
-    pub via: ProxyVia,
-    /// `ServerName`.
-    pub server_name: String,
-    /// `ProxyTimeout`, else `Timeout`.
-    pub timeout: Duration,
-    /// The same for connections that were upgraded; `None` = for ever.
-    pub tunnel_timeout: Option<Duration>,
 }
 
 /// What there is to know of a route to run its Python: all that a worker behind fronts is told of it.
@@ -395,6 +375,11 @@ pub enum Verdict {
 }
 
 impl Route {
+    /// Whether `SetEnv` names a variable.
+    pub fn sets(&self, variable: &str) -> bool {
+        self.environment.iter().any(|(name, _)| name == variable)
+    }
+
     /// httpd's name of what answers.
     pub fn handler_name(&self) -> &'static str {
         match &self.action {

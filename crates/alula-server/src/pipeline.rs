@@ -25,7 +25,8 @@ use crate::tls::{Misdirected, Tls};
 use crate::upgrade;
 use alula_http::path::{self, PathError, Target};
 use alula_http::{
-    Body, BodyMode, Glimpse, Handler, Listing, Onward, Request, Response, status_response,
+    Body, BodyMode, Glimpse, Handler, Listing, Onward, Request, Response, connection_fields,
+    status_response,
 };
 use alula_routing::{
     Action, Asked, Found, Moment, Route, RouteId, RouteTable, SiteFiles, Verdict, VirtualHostId,
@@ -481,8 +482,19 @@ impl Pipeline {
         let changes = &route.request_headers;
         let own_host = head.uri.authority().map(|authority| authority.as_str());
         let own_host = own_host.and_then(|host| HeaderValue::from_str(host).ok());
+        let passes_on = matches!(route.action, Action::Proxy(_));
+        let prepare = |headers: &mut HeaderMap| {
+            if let Some(host) = &own_host {
+                headers.insert(header::HOST, host.clone());
+            }
+            if passes_on {
+                // Before the configuration adds its own: a client must not be able to name those as the connection's.
+                connection_fields::take_named(headers);
+            }
+        };
         let changed = changes.asks().then(|| {
             let mut headers = head.headers.clone();
+            prepare(&mut headers);
             let asked = Asked {
                 user: user.as_deref(),
                 ..asked()
@@ -492,14 +504,17 @@ impl Pipeline {
             });
             headers
         });
-        let changes = (changed.is_none() && !changes.is_empty()).then_some(changes);
-        let mut headers = changed.unwrap_or(head.headers);
-        if let Some(host) = own_host {
-            headers.insert(header::HOST, host);
-        }
-        if let Some(changes) = changes {
-            changes.apply_to_request(&mut headers, &Moment::from(received));
-        }
+        let mut headers = match changed {
+            Some(changed) => changed,
+            None => {
+                let mut headers = head.headers;
+                prepare(&mut headers);
+                if !changes.is_empty() {
+                    changes.apply_to_request(&mut headers, &Moment::from(received));
+                }
+                headers
+            }
+        };
         let wanted = compression::Wanted::new(&found, &head.method, &mut headers);
         let request = Request {
             method: head.method,

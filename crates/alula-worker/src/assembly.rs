@@ -7,9 +7,7 @@ use alula_process::StatusPage;
 use alula_process::error_log::ErrorLogs;
 use alula_proxy::{BackEnds, ProxyHandlerSettings};
 use alula_python::{ApplicationSpec, Handlers, RouteSettings};
-use alula_routing::{
-    Action, FilesRoute, Program, ProxyRoute, PythonDefinition, PythonRoute, Route,
-};
+use alula_routing::{Action, FilesRoute, Program, PythonDefinition, PythonRoute, Route};
 use alula_server::{Assembly, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use std::path::Path;
@@ -224,7 +222,11 @@ impl Assembly for WorkerAssembly {
                 return Arc::new(Files::new(files_settings(files, &self.cache)));
             }
             Action::Proxy(proxy) => {
-                return Arc::new(self.back_ends.handler(proxy_settings(proxy, route)));
+                return Arc::new(self.back_ends.handler(ProxyHandlerSettings {
+                    forwarding: proxy.clone(),
+                    rules: route.proxy.clone(),
+                    one_request_each: route.sets("proxy-nokeepalive"),
+                }));
             }
             Action::Status(status) => return Arc::new(alula_http::StatusHandler(*status)),
             Action::ServerStatus => return Arc::new(self.status.clone()),
@@ -284,23 +286,5 @@ fn files_settings(files: &FilesRoute, cache: &FileCache) -> FilesSettings {
         caching: files.caching.clone(),
         are_scripts: files.are_scripts,
         cache: cache.clone(),
-    }
-}
-
-/// How requests of a route are passed on.
-fn proxy_settings(proxy: &ProxyRoute, route: &Route) -> ProxyHandlerSettings {
-    ProxyHandlerSettings {
-        back_ends: proxy.back_ends.clone(),
-        raw: proxy.raw.clone(),
-        without_query: proxy.without_query,
-        via: proxy.via,
-        server_name: proxy.server_name.clone(),
-        timeout: proxy.timeout,
-        tunnel_timeout: proxy.tunnel_timeout,
-        rules: route.proxy.clone(),
-        one_request_each: route
-            .environment
-            .iter()
-            .any(|(name, _)| name == "proxy-nokeepalive"),
     }
 }

@@ -13,7 +13,7 @@ use alula_process::{
     Control, Heard, Order, Orders, SiteFilesText, Slot, StatusPage, Tally, Turns, WorkerSeat, front,
 };
 use alula_proxy::{BackEnds, ProxyHandlerSettings};
-use alula_routing::{Action, FilesRoute, ProxyRoute, PythonDefinition, Route, RouteTable};
+use alula_routing::{Action, FilesRoute, PythonDefinition, Route, RouteTable};
 use alula_server::{Assembly, HostSettings, Observer, Server, Warm};
 use alula_static::{FileCache, Files, FilesSettings, Symlinks};
 use anyhow::{Result, anyhow};
@@ -176,7 +176,11 @@ impl Assembly for FrontAssembly {
     fn handler(&self, route: &Route) -> Arc<dyn Handler> {
         match &route.action {
             Action::Files(files) => Arc::new(Files::new(self.settings(files))),
-            Action::Proxy(proxy) => Arc::new(self.back_ends.handler(proxy_settings(proxy, route))),
+            Action::Proxy(proxy) => Arc::new(self.back_ends.handler(ProxyHandlerSettings {
+                forwarding: proxy.clone(),
+                rules: route.proxy.clone(),
+                one_request_each: route.sets("proxy-nokeepalive"),
+            })),
             Action::Status(status) => Arc::new(StatusHandler(*status)),
             Action::ServerStatus => Arc::new(self.status.clone()),
             Action::Python(_) | Action::Wsgi(_) => match PythonDefinition::of(route) {
@@ -229,24 +233,6 @@ impl FrontAssembly {
             are_scripts: files.are_scripts,
             cache: self.cache.clone(),
         }
-    }
-}
-
-/// How requests of a route are passed on.
-fn proxy_settings(proxy: &ProxyRoute, route: &Route) -> ProxyHandlerSettings {
-    ProxyHandlerSettings {
-        back_ends: proxy.back_ends.clone(),
-        raw: proxy.raw.clone(),
-        without_query: proxy.without_query,
-        via: proxy.via,
-        server_name: proxy.server_name.clone(),
-        timeout: proxy.timeout,
-        tunnel_timeout: proxy.tunnel_timeout,
-        rules: route.proxy.clone(),
-        one_request_each: route
-            .environment
-            .iter()
-            .any(|(name, _)| name == "proxy-nokeepalive"),
     }
 }
 

@@ -57,7 +57,8 @@ pub use output::{Coding, CompressionSettings, EtagAlteration, SendFileSettings};
 pub use overrides::{OverrideClass, OverrideSettings};
 pub use process_group::{GroupName, ProcessGroup, WsgiSettings};
 pub use proxy::{
-    BackEnd, BackEndOptions, Proxy, ProxyFrom, ProxyPass, ProxySettings, ProxyTarget, ProxyVia,
+    BackEnd, BackEndOptions, Forwarding, Proxy, ProxyFrom, ProxyPass, ProxySettings, ProxyTarget,
+    ProxyVia,
 };
 pub use redirect::{Redirect, RedirectFrom};
 pub use remote_ip::{KnownProxy, RemoteIp};

@@ -5,6 +5,7 @@
 
 use super::Origin;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a server outside sections passes on.
@@ -53,6 +54,25 @@ pub struct ProxyTarget {
     pub without_query: bool,
     /// How its back end is spoken to.
     pub options: BackEndOptions,
+}
+
+/// How the requests of one route are passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarding {
+    /// The back ends that may be meant, each with the start of its URLs.
+    pub back_ends: Arc<[BackEnd]>,
+    /// `nocanon`: the start of the path that is replaced, and what replaces it.
+    pub raw: Option<(String, String)>,
+    /// `noquery`.
+    pub without_query: bool,
+    /// `ProxyVia`.
+    pub via: ProxyVia,
+    /// `ServerName`.
+    pub server_name: String,
+    /// `ProxyTimeout`, else `Timeout`.
+    pub timeout: Duration,
+    /// The same for connections that were upgraded; `None` = for ever.
+    pub tunnel_timeout: Option<Duration>,
 }
 
 /// A server that requests are passed on to.
