@@ -3,34 +3,27 @@
 //! It keeps itself alive as long as it is tended: dead workers and a dead template are started again. Whether it shall
 //! live is decided by others.
 
+mod fronts;
+mod hearing;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
-
-use super::autopsy;
 use super::child::{Child, Stage, Started};
 use super::template::{Engine, Template};
 use super::wear;
-use crate::black_box::{self, Remains};
+use crate::black_box;
 use crate::launch::{Belongings, Lot};
-use crate::messages::{Channel, FromTemplate, FromWorker, ToTemplate};
+use crate::messages::{Channel, ToTemplate};
 use crate::plan::{GroupPlan, Limits};
-use crate::process::Process;
-use crate::restart::{Backoff, Ending};
+use crate::restart::Backoff;
 use crate::scoreboard::Place;
 use crate::worker::Order;
 
 /// So many workers (or templates) in a row that never became ready, and there is no hope for it, when there is something
 /// to go back to.
 const FAILURES_MAX: u32 = 3;
-
-/// How long a worker with a request that is stuck may take for its other requests, and to leave.
-const STUCK_PATIENCE: Duration = Duration::from_secs(15);
-
-/// For a shorter time than this requests wait; for a longer one they are answered that nobody is there.
-const AWAY_MIN: Duration = Duration::from_secs(1);
 
 /// How often the workers' age and memory are looked at, where they have limits.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -243,207 +236,6 @@ impl Pool {
         }
     }
 
-    /// Takes in everything that was said, and presses those that should be gone. Returns the numbers of workers that
-    /// have become ready.
-    pub(super) fn hear(&mut self, now: Instant) -> Vec<u64> {
-        let mut ready = Vec::new();
-        self.hear_template(now);
-        let mut guessed = Vec::new();
-        for worker in self.workers.iter_mut().chain(&mut self.relieved) {
-            for message in worker.hear(now) {
-                match message {
-                    FromWorker::Ready if worker.stage == Stage::Starting => {
-                        worker.stage = Stage::Ready;
-                        self.was_ready = true;
-                        ready.push(worker.number);
-                        tracing::debug!("{}: worker {} is ready", self.plan.name, worker.number);
-                    }
-                    FromWorker::Leaving(reason) if worker.stage != Stage::Ordered => {
-                        worker.stage = Stage::Leaving;
-                        tracing::info!(
-                            "{}: worker {} asks to be replaced: {reason}",
-                            self.plan.name,
-                            worker.number
-                        );
-                    }
-                    FromWorker::Stuck => {
-                        worker.bound_patience(STUCK_PATIENCE, now);
-                        if worker.stage != Stage::Ordered {
-                            worker.stage = Stage::Leaving;
-                        }
-                    }
-                    FromWorker::LoadFailed(error) => self.load_error = Some(error),
-                    FromWorker::Ready | FromWorker::Leaving(_) => {}
-                }
-            }
-            guessed.extend(worker.press(now).map(|ending| (worker.number, ending)));
-        }
-        for (number, ending) in guessed {
-            self.worker_ended(number, ending, now);
-        }
-        ready
-    }
-
-    fn hear_template(&mut self, now: Instant) {
-        while let Some(template) = &mut self.template {
-            let Some((message, descriptors)) = template.hear(now) else {
-                return;
-            };
-            self.heard_from_template(message, descriptors, now);
-        }
-    }
-
-    fn heard_from_template(
-        &mut self,
-        message: FromTemplate,
-        descriptors: Vec<OwnedFd>,
-        now: Instant,
-    ) {
-        let name = &self.plan.name;
-        match message {
-            FromTemplate::Loaded => self.template_loaded(now),
-            FromTemplate::LoadFailed(error) => {
-                self.load_error = Some(error);
-                self.template_loaded(now);
-            }
-            FromTemplate::SiteFiles => {
-                let version = self.site_files.as_ref().map_or(0, |(version, _)| *version) + 1;
-                let files = descriptors.into_iter().next();
-                self.site_files = files.map(|files| (version, files));
-            }
-            FromTemplate::Changed(path) => self.changed = Some(path),
-            FromTemplate::Unforkable(reason) => {
-                tracing::warn!(
-                    "{name}: the application cannot be shared by forking, each worker imports it: {reason}"
-                );
-                self.preload = false;
-                self.dismiss_template(now);
-                // Nothing failed, and nothing to wait for: a new one without the application takes its place.
-                self.template = None;
-            }
-            FromTemplate::Started { worker } => {
-                self.worker_started(worker, descriptors.into_iter().next());
-            }
-            FromTemplate::ForkFailed { worker, error } => {
-                self.last_words = format!("cannot fork: {error}");
-                tracing::error!("{name}: {}", self.last_words);
-                self.worker_ended(worker, Ending::Unknown, now);
-            }
-            FromTemplate::Exited { worker, status } => {
-                self.worker_ended(worker, Ending::from_raw(status), now)
-            }
-        }
-    }
-
-    /// A file of the application that has changed since it was asked for last.
-    pub(super) fn take_changed(&mut self) -> Option<String> {
-        self.changed.take()
-    }
-
-    fn worker_started(&mut self, number: u64, pidfd: Option<OwnedFd>) {
-        let mut everyone = self.workers.iter_mut().chain(&mut self.relieved);
-        let worker = everyone.find(|worker| worker.number == number);
-        if let (Some(worker), Some(pidfd), Some(template)) = (worker, pidfd, &self.template) {
-            // One that has ended meanwhile is no process any more; how it ended is told next.
-            worker.process = Process::claimed(pidfd, template.pid()).ok();
-        }
-    }
-
-    fn template_loaded(&mut self, now: Instant) {
-        if let Some(template) = &mut self.template {
-            template.loaded = true;
-            let taken = now.duration_since(template.started);
-            tracing::info!(
-                "{}: template {} loaded in {}",
-                self.plan.name,
-                template.pid(),
-                seconds(taken)
-            );
-        }
-    }
-
-    /// A process was reaped. `true` when it was one of ours.
-    pub(super) fn reaped(&mut self, pid: Pid, ending: Ending, now: Instant) -> bool {
-        if self
-            .template
-            .as_ref()
-            .is_some_and(|template| template.pid() == pid)
-        {
-            // Its last words may tell of workers it has reaped.
-            self.hear_template(now);
-            if let Some(template) = self.template.take() {
-                self.template_ended(&template, ending, now);
-            }
-            return true;
-        }
-        let is_it = |worker: &&Child| {
-            worker
-                .process
-                .as_ref()
-                .is_some_and(|process| process.pid == pid)
-        };
-        let Some(number) = self.everyone().find(is_it).map(|worker| worker.number) else {
-            return false;
-        };
-        self.worker_ended(number, ending, now);
-        true
-    }
-
-    fn template_ended(&mut self, template: &Template, ending: Ending, now: Instant) {
-        let (name, pid) = (&self.plan.name, template.pid());
-        if template.dismissed {
-            tracing::debug!("{name}: template {pid} {ending}");
-            return;
-        }
-        let lived = now.duration_since(template.started);
-        let delay = self.template_backoff.failed(now, lived);
-        let stage = if template.loaded {
-            ""
-        } else {
-            " before the application was imported"
-        };
-        self.last_words = format!("its template (pid {pid}) {ending}{stage}");
-        tracing::error!("{name}: {}{}", self.last_words, again(delay));
-    }
-
-    fn worker_ended(&mut self, number: u64, ending: Ending, now: Instant) {
-        let Some(worker) =
-            take(&mut self.workers, number).or_else(|| take(&mut self.relieved, number))
-        else {
-            return;
-        };
-        let row = worker.slot.row();
-        let lived = now.duration_since(worker.started);
-        let (name, pid, served) = (&self.plan.name, worker.pid(), row.requests_served);
-        let told = autopsy::told(ending, self.belongings.memory_kills());
-        let life = format!(
-            "worker {number} (pid {pid}) {told} after {}, {served} requests served",
-            seconds(lived)
-        );
-        let wished = worker.stage == Stage::Ordered
-            || worker.stage == Stage::Leaving && ending == Ending::Exited(0);
-        if wished {
-            worker.slot.free();
-            tracing::info!("{name}: {life}");
-            return;
-        }
-        self.crashed |= matches!(ending, Ending::Signaled { .. });
-        let remains = worker.black_box.map(Remains::read).unwrap_or_default();
-        let delay = if remains.threads.is_empty() {
-            self.backoff.failed(now, lived)
-        } else {
-            self.backoff.failed_at_request(now, lived)
-        };
-        let (running, again) = (row.requests_running, again(delay));
-        let mut record = format!("{name}: {life}, {running} running{again}");
-        autopsy::add_requests(&mut record, &worker.slot, &remains);
-        autopsy::add_cause(&mut record, &remains);
-        autopsy::add_core(&mut record, ending, pid, &mut self.core_hint_given);
-        tracing::error!("{record}");
-        worker.slot.free();
-        self.last_words = life;
-    }
-
     /// Lets a template go that is not needed any more. Its workers become the supervisor's own children.
     pub(super) fn dismiss_template(&mut self, now: Instant) {
         if let Some(template) = &mut self.template {
@@ -533,38 +325,6 @@ impl Pool {
             .chain(self.everyone().filter_map(Child::channel))
     }
 
-    /// Shows every front the way to the workers of this pool that take requests, or to one of them.
-    pub(super) fn show_doors(&self, fronts: &[&Child], only: Option<u64>) {
-        let Some(python) = &self.plan.python else {
-            return;
-        };
-        if let Some((version, files)) = &self.site_files {
-            for front in fronts {
-                front.show_site_files(python.interpreter, *version, files);
-            }
-        }
-        let takes_requests =
-            |worker: &&Child| matches!(worker.stage, Stage::Ready | Stage::Leaving);
-        for worker in self.workers.iter().filter(takes_requests) {
-            if only.is_none_or(|number| number == worker.number) {
-                fronts
-                    .iter()
-                    .for_each(|front| front.show_door(python.interpreter, worker));
-            }
-        }
-    }
-
-    /// Its workers with a number above this one.
-    pub(super) fn newer_than(&self, number: u64) -> Vec<&Child> {
-        let newer = self.workers.iter().filter(|worker| worker.number > number);
-        newer.collect()
-    }
-
-    /// Workers that are there, whatever they are doing, and do not leave.
-    pub(super) fn has_ready(&self) -> bool {
-        self.count(Stage::Ready) + self.count(Stage::Leaving) > 0
-    }
-
     fn everyone(&self) -> impl Iterator<Item = &Child> {
         self.workers.iter().chain(&self.relieved)
     }
@@ -574,68 +334,10 @@ impl Pool {
         self.crashed
     }
 
-    /// From now on fronts accept connections, as soon as there are any.
-    pub(super) fn move_behind_fronts(&mut self) {
-        self.lot = Lot::BehindFronts;
-        self.relieved = std::mem::take(&mut self.workers);
-    }
-
-    /// Whether it has workers that accept connections though fronts are to do it.
-    pub(super) fn accepts_still(&self) -> bool {
-        self.relieved
-            .iter()
-            .any(|worker| matches!(worker.stage, Stage::Ready | Stage::Leaving))
-    }
-
-    /// Fronts accept: lets go of those that did until now.
-    pub(super) fn relieve(&mut self, patience: Option<Duration>, now: Instant) {
-        for worker in &mut self.relieved {
-            if worker.stage != Stage::Ordered {
-                worker.order(Order::Graceful, patience, now);
-            }
-        }
-    }
-
-    /// Whether nobody is there, and will not be for a while, because they die as soon as they are started.
-    pub(super) fn is_away(&self, now: Instant) -> bool {
-        self.away(now).is_some()
-    }
-
-    /// Until when.
-    fn away(&self, now: Instant) -> Option<Instant> {
-        let waits = [&self.backoff, &self.template_backoff].map(|one| one.waiting_until(now));
-        let until = waits.into_iter().flatten().max()?;
-        let nobody = self
-            .everyone()
-            .all(|worker| matches!(worker.stage, Stage::Ordered));
-        (nobody && until >= now + AWAY_MIN).then_some(until)
-    }
-
-    /// Whether that has begun, or begun again, since it was asked last.
-    pub(super) fn goes_away(&mut self, now: Instant) -> bool {
-        let until = self.away(now);
-        until.is_some() && std::mem::replace(&mut self.away_until, until) != until
-    }
-
-    /// Tells fronts that nobody is there, if that is so.
-    pub(super) fn show_away(&self, fronts: &[&Child], now: Instant) {
-        let (Some(python), Some(until)) = (&self.plan.python, self.away(now)) else {
-            return;
-        };
-        for front in fronts {
-            front.show_away(python.interpreter, until.duration_since(now));
-        }
-    }
-
     /// What it has to say for itself when the server cannot start.
     pub(super) fn last_words(&self) -> &str {
         &self.last_words
     }
-}
-
-fn take(workers: &mut Vec<Child>, number: u64) -> Option<Child> {
-    let place = workers.iter().position(|worker| worker.number == number)?;
-    Some(workers.swap_remove(place))
 }
 
 /// Asks a template for a worker.
