@@ -90,10 +90,26 @@ impl Scoreboard {
     /// All rows that were ever taken, the open ones too.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
+        self.used().map(|index| self.slot(index).row()).collect()
+    }
+
+    /// What others have to do who accept from the same sockets as `own`. Asked at each accept, so nothing is copied.
+    pub(crate) fn shares_beside<'a>(&'a self, own: &Slot) -> impl Iterator<Item = Share> + 'a {
+        let group = own.shared().group.load(Relaxed);
+        let own = own.index;
+        self.used()
+            .filter(move |index| *index != own)
+            .map(|index| self.mapping.row(index))
+            .filter(move |row| {
+                row.life.load(Relaxed) == LIFE_SERVING && row.group.load(Relaxed) == group
+            })
+            .map(Share::of)
+    }
+
+    /// The numbers of all rows that were ever taken.
+    fn used(&self) -> std::ops::Range<usize> {
         let used = self.mapping.server().rows.load(Acquire) as usize;
-        (0..used.min(self.mapping.rows))
-            .map(|index| self.slot(index).row())
-            .collect()
+        0..used.min(self.mapping.rows)
     }
 
     /// The handle of one row.
@@ -228,6 +244,11 @@ impl Slot {
         }
     }
 
+    /// What it has to do now.
+    pub(crate) fn share(&self) -> Share {
+        Share::of(self.shared())
+    }
+
     /// A request begins to run.
     pub fn request_started(&self) {
         let running = &self.shared().requests_running;
@@ -352,6 +373,22 @@ impl Slot {
 
     fn shared(&self) -> &SharedRow {
         self.mapping.row(self.index)
+    }
+}
+
+/// How much of the work one process has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) connections_open: u32,
+    pub(crate) requests_running: u32,
+}
+
+impl Share {
+    fn of(row: &SharedRow) -> Self {
+        Self {
+            connections_open: row.connections_open.load(Relaxed),
+            requests_running: row.requests_running.load(Relaxed),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::scoreboard::{Scoreboard, Slot, State};
+use crate::scoreboard::{Scoreboard, Slot};
 
 /// How often in a row the next connection is left to others before it is taken all the same.
 const DECLINES_MAX: u64 = 3;
@@ -35,20 +35,15 @@ impl Turns {
 
     /// Whether to take the connection that waits, while so many requests run.
     pub fn may_accept(&self, running: usize) -> bool {
-        let own = self.slot.row();
-        let others = self.scoreboard.rows().into_iter().filter(|row| {
-            row.slot != own.slot
-                && row.group == own.group
-                && matches!(row.state, State::Ready | State::Busy)
-        });
+        let own = self.slot.share();
         let mut fewest = None;
         let mut room_elsewhere = false;
-        for row in others {
+        for other in self.scoreboard.shares_beside(&self.slot) {
             room_elsewhere |= self
                 .requests_max
-                .is_some_and(|most| (row.requests_running as usize) < most);
-            let least = fewest.get_or_insert(row.connections_open);
-            *least = row.connections_open.min(*least);
+                .is_some_and(|most| (other.requests_running as usize) < most);
+            let least = fewest.get_or_insert(other.connections_open);
+            *least = other.connections_open.min(*least);
         }
         let full = room_elsewhere && self.requests_max.is_some_and(|most| running >= most);
         if !full && !fewest.is_some_and(|fewest| has_too_many(own.connections_open, fewest)) {
@@ -72,7 +67,48 @@ fn has_too_many(own: u32, fewest: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::has_too_many;
+    use super::*;
+    use crate::scoreboard::Place;
+
+    #[test]
+    fn the_next_connection_is_left_to_whoever_has_fewer_and_can_take_it() {
+        let scoreboard = Scoreboard::new(8).unwrap();
+        let seat = |worker, group| {
+            let place = Place {
+                group,
+                ..Place::default()
+            };
+            scoreboard.seat(worker, 1, &place).unwrap()
+        };
+        let ours = seat(1, 0);
+        ours.serving();
+        for _ in 0..9 {
+            ours.connection_opened();
+        }
+        let turns = Turns::new(ours, scoreboard.clone(), Some(2));
+        let check = |running, expected| assert_eq!(turns.may_accept(running), expected);
+        check(9, true);
+        // Who starts, who leaves, and who works for somebody else are no help.
+        let other = seat(2, 0);
+        seat(3, 0).draining();
+        seat(4, 1).serving();
+        check(9, true);
+        other.serving();
+        (0..DECLINES_MAX).for_each(|_| check(1, false));
+        check(1, true);
+        // One that is full does not take it all the same.
+        (0..=DECLINES_MAX).for_each(|_| check(2, false));
+        for _ in 0..8 {
+            other.connection_opened();
+        }
+        check(1, true);
+        check(2, false);
+        // Unless the other is full too.
+        (0..2).for_each(|_| other.request_started());
+        check(2, true);
+        other.free();
+        check(9, true);
+    }
 
     #[test]
     fn workers_take_turns() {
