@@ -328,11 +328,8 @@ impl PythonHandler {
         let id = request.id;
         match self.dispatcher.submit(request, &self.call, begun) {
             Ok(answer) if self.dispatcher.gives_up() => {
-                let dispatcher = self.dispatcher.clone();
-                Box::pin(async move {
-                    let answered = dispatcher.answer_in_time(id, answer).await;
-                    answered.unwrap_or_else(status_response)
-                })
+                let answered = self.dispatcher.answer_in_time(id, answer);
+                Box::pin(async move { answered.await.unwrap_or_else(status_response) })
             }
             Ok(answer) => Box::pin(async move {
                 match answer.await {

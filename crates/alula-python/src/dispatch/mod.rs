@@ -9,23 +9,25 @@
 //! Every change of owner or token is made under `turns`, and the owner changes only while the old owner is
 //! inside a call, so the loop never has two drivers.
 
+mod given_up;
 mod monitor;
 mod thread;
 
 use crate::application::Call;
 use crate::spool::Gone;
 use alula_http::{Begun, Request, Response, status_response};
+use given_up::{GIVEN_UP, GivenUp};
 use http::StatusCode;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 /// Sizes of a worker's Python side.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +144,7 @@ impl Dispatcher {
                 outbox: Mutex::default(),
                 waker: Mutex::new(None),
                 stop: AtomicBool::new(false),
-                given_up: GivenUp::default(),
+                given_up: Arc::default(),
                 monitor: monitor::Sleep::default(),
             }),
         }
@@ -192,27 +194,12 @@ impl Dispatcher {
     }
 
     /// Waits for the answer to a request until that is given up: then there is only a status.
-    pub(crate) async fn answer_in_time(
+    pub(crate) fn answer_in_time(
         &self,
         request: u64,
         answer: oneshot::Receiver<Response>,
-    ) -> Result<Response, StatusCode> {
-        let GivenUp { requests, told, .. } = &self.shared.given_up;
-        let mut answer = std::pin::pin!(answer);
-        loop {
-            let mut told = std::pin::pin!(told.notified());
-            told.as_mut().enable();
-            if let Some(status) = take(&mut requests.lock(), request) {
-                return Err(status);
-            }
-            let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
-                Poll::Ready(answered) => Poll::Ready(Some(answered)),
-                Poll::Pending => told.as_mut().poll(cx).map(|()| None),
-            });
-            if let Some(answered) = answered.await {
-                return answered.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
-            }
-        }
+    ) -> impl Future<Output = Result<Response, StatusCode>> + use<> {
+        self.shared.given_up.wait(request).answer(answer)
     }
 
     /// How many requests are inside Python and waiting for it.
@@ -251,30 +238,6 @@ impl Dispatcher {
     }
 }
 
-/// Set in a seat's call when that was given up.
-const GIVEN_UP: u64 = 1 << 63;
-
-/// Requests that were given up and whose clients are still to be told.
-#[derive(Default)]
-struct GivenUp {
-    /// How many such calls are inside Python still.
-    running: AtomicUsize,
-    requests: Mutex<Vec<(u64, StatusCode)>>,
-    told: Notify,
-}
-
-impl GivenUp {
-    fn tell(&self, request: u64, status: StatusCode) {
-        self.requests.lock().push((request, status));
-        self.told.notify_waiters();
-    }
-}
-
-fn take(requests: &mut Vec<(u64, StatusCode)>, request: u64) -> Option<StatusCode> {
-    let place = requests.iter().position(|(known, _)| *known == request)?;
-    Some(requests.swap_remove(place).1)
-}
-
 /// Where the request of a seat goes that nobody can be told of.
 static UNNOTED: AtomicU64 = AtomicU64::new(0);
 
@@ -297,7 +260,7 @@ struct Shared {
     /// The loop's waker. The owner alone waits on it.
     waker: Mutex<Option<Waker>>,
     stop: AtomicBool,
-    given_up: GivenUp,
+    given_up: Arc<GivenUp>,
     monitor: monitor::Sleep,
 }
 

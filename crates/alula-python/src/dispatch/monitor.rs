@@ -7,7 +7,8 @@
 //! A thread that waits FOR the GIL stands still too; then another of our threads has used the tick. And a thread
 //! the kernel has not let run (a busy machine) neither blocks nor computes: it is left alone.
 
-use super::{GIVEN_UP, Shared, Turns, thread};
+use super::given_up::GIVEN_UP;
+use super::{Shared, Turns, thread};
 use http::StatusCode;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
