@@ -2,11 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::{
-    BlackBox, MAPS_AT, MAPS_BYTES_MAX, Page, RunningThread, STACKS_AT, STACKS_BYTES_MAX, WORDS_AT,
-    WORDS_BYTES_MAX,
+    MAPS_AT, MAPS_BYTES_MAX, PAGE_BYTES, Page, RunningThread, STACKS_AT, STACKS_BYTES_MAX,
+    SharedThread, WORDS_AT, WORDS_BYTES_MAX,
 };
 
 /// Files that have no part in what an extension does, by how their names begin. What is found in one of these is looked
@@ -54,19 +54,16 @@ pub(crate) struct Culprit {
 
 impl Remains {
     /// Reads what there is. What cannot be read is as if it had not been written.
-    pub(crate) fn read(memory: OwnedFd) -> Self {
+    pub(crate) fn read(memory: &OwnedFd) -> Self {
         let part = |at, most| read(memory.as_fd(), at, most).unwrap_or_default();
         let text = part(STACKS_AT, STACKS_BYTES_MAX);
         let maps = part(MAPS_AT, MAPS_BYTES_MAX);
-        let words = words(memory.as_fd());
-        let Ok(opened) = BlackBox::open(memory) else {
-            return Self::default();
-        };
-        let page = opened.page;
-        let signal = page.signal.load(Acquire).cast_signed();
-        let threads = threads(page);
+        let words = words(memory.as_fd(), WORDS_AT, WORDS_BYTES_MAX);
+        let page = page(memory.as_fd());
+        let signal = page.signal.load(Relaxed).cast_signed();
+        let threads = threads(&page);
         let crashed = (signal != 0).then(|| page.thread.load(Relaxed));
-        let remains = Self {
+        Self {
             signal: (signal != 0).then_some(signal),
             culprit: (signal != 0)
                 .then(|| {
@@ -80,18 +77,30 @@ impl Remains {
                 .flatten(),
             stacks: stacks(&text, &threads, crashed),
             threads,
-        };
-        // Only workers keep theirs to the end of the process.
-        opened.unmap();
-        remains
+        }
     }
 }
 
-impl BlackBox {
-    fn unmap(self) {
-        let start = std::ptr::from_ref(self.page).cast_mut().cast();
-        // SAFETY: mapped by `open` with this length, and the reference to it goes with `self`.
-        let _ = unsafe { rustix::mm::munmap(start, super::PAGE_BYTES) };
+/// The page, copied and not mapped: what a worker has left behind may have the memory still, and cut it off at any time.
+fn page(memory: BorrowedFd<'_>) -> Page {
+    let mut words = words(memory, 0, PAGE_BYTES).into_iter();
+    let mut word = || words.next().unwrap_or(0);
+    // `signal` and what fills the word up.
+    let [first, second, third, fourth, ..] = word().to_ne_bytes();
+    let signal = u32::from_ne_bytes([first, second, third, fourth]);
+    let mut next = || AtomicU64::new(word());
+    Page {
+        signal: AtomicU32::new(signal),
+        _pad: AtomicU32::new(0),
+        instruction: next(),
+        address: next(),
+        thread: next(),
+        threads: std::array::from_fn(|_| SharedThread {
+            request: next(),
+            seen: next(),
+            since_micros: next(),
+            thread: next(),
+        }),
     }
 }
 
@@ -112,9 +121,9 @@ pub(super) fn read(memory: BorrowedFd<'_>, at: u64, most: usize) -> io::Result<V
     Ok(bytes)
 }
 
-fn words(memory: BorrowedFd<'_>) -> Vec<u64> {
-    let mut bytes = vec![0; WORDS_BYTES_MAX];
-    let length = rustix::io::pread(memory, &mut bytes[..], WORDS_AT).unwrap_or(0);
+fn words(memory: BorrowedFd<'_>, at: u64, most: usize) -> Vec<u64> {
+    let mut bytes = vec![0; most];
+    let length = rustix::io::pread(memory, &mut bytes[..], at).unwrap_or(0);
     bytes.truncate(length);
     let (words, _) = bytes.as_chunks::<8>();
     words.iter().copied().map(u64::from_ne_bytes).collect()
@@ -124,7 +133,7 @@ fn words(memory: BorrowedFd<'_>) -> Vec<u64> {
 pub(super) fn threads(page: &Page) -> Vec<RunningThread> {
     page.threads
         .iter()
-        .filter_map(super::SharedThread::running)
+        .filter_map(SharedThread::running)
         .collect()
 }
 
@@ -223,6 +232,7 @@ fn mapping(line: &str) -> Option<(u64, u64, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BlackBox;
     use super::*;
 
     const MAPS: &str = "\
@@ -294,8 +304,18 @@ mod tests {
             b"Thread 0x1 (most recent call first):\n  <no Python frame>\n",
         )
         .unwrap();
-        let remains = Remains::read(kept);
-        assert_eq!(remains.threads.len(), 1);
+        worker
+            .page
+            .threads
+            .last()
+            .unwrap()
+            .request
+            .store(0x50, Relaxed);
+        worker.page.signal.store(11, Relaxed);
+        worker.page.thread.store(0x1, Relaxed);
+        let remains = Remains::read(&kept);
+        assert_eq!(remains.threads.len(), 2);
+        assert_eq!(remains.threads[1].request, 0x50);
         assert_eq!(remains.threads[0].request, 0x4f);
         assert!(remains.threads[0].since.is_some());
         assert!(
@@ -303,6 +323,9 @@ mod tests {
             "{}",
             remains.stacks
         );
-        assert_eq!((remains.signal, remains.culprit), (None, None));
+        assert_eq!((remains.signal, remains.culprit), (Some(11), None));
+        rustix::fs::ftruncate(&kept, 0).unwrap();
+        let remains = Remains::read(&kept);
+        assert_eq!((remains.signal, remains.threads.len()), (None, 0));
     }
 }

@@ -203,7 +203,11 @@ impl Pool {
             return;
         }
         self.crashed |= matches!(ending, Ending::Signaled { .. });
-        let remains = worker.black_box.map(Remains::read).unwrap_or_default();
+        let remains = worker
+            .black_box
+            .as_ref()
+            .map(Remains::read)
+            .unwrap_or_default();
         let delay = if remains.threads.is_empty() {
             self.backoff.failed(now, lived)
         } else {
