@@ -18,7 +18,7 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::MemfdFlags;
+use rustix::fs::{MemfdFlags, SealFlags};
 
 use memory::{LAYOUT, Mapping, SharedRow, WAITING_MARKS};
 pub use record::RunningRequest;
@@ -70,8 +70,12 @@ pub struct Scoreboard {
 impl Scoreboard {
     /// A new table of open rows.
     pub(crate) fn new(rows: usize) -> io::Result<Self> {
-        let memory = rustix::fs::memfd_create(server::NAME, MemfdFlags::CLOEXEC)?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let memory = rustix::fs::memfd_create(server::NAME, flags)?;
         rustix::fs::ftruncate(&memory, memory::bytes(rows) as u64)?;
+        // Applications have the descriptor: cut off by one, it would end everybody who looks at it, the supervisor too.
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&memory, seals)?;
         let mapping = Mapping::new(memory, true)?;
         mapping.server().layout.store(LAYOUT, Relaxed);
         let scoreboard = Self {

@@ -4,6 +4,15 @@ use super::*;
 use alula_http::Glimpse;
 
 #[test]
+fn nobody_can_cut_it_off() {
+    let scoreboard = Scoreboard::new(1).unwrap();
+    for length in [0, 1 << 30] {
+        let cut = rustix::fs::ftruncate(scoreboard.descriptor(), length);
+        assert_eq!(cut, Err(rustix::io::Errno::PERM));
+    }
+}
+
+#[test]
 fn a_worker_and_the_supervisor_see_the_same_row() {
     let ours = Scoreboard::new(4).unwrap();
     let theirs = Scoreboard::map(ours.descriptor().try_clone_to_owned().unwrap()).unwrap();
