@@ -1,7 +1,10 @@
 """What the error log says of a worker that died: one record with all there is to know."""
+import os
 import re
 
 import pytest
+
+from harness import waiting
 
 CRASH = 'WSGIScriptAlias / "@apps@/crash/app.py"'
 BOTH = pytest.mark.parametrize("isolation", ["Off", "On"])
@@ -141,10 +144,6 @@ def test_nothing_is_left_behind(serve, isolation):
         with server.connect() as connection:
             connection.request("/segfault")
             connection.read_to_end() if isolation == "Off" else connection.response()
-
-    import os
-
-    from harness import waiting
 
     crash()
     server.wait_for_log("killed by SIGSEGV")
