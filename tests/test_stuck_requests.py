@@ -93,6 +93,14 @@ def test_all_threads_are_stuck(serve, isolation):
     assert server.get("/pid").status_code == 200
 
 
+def test_each_of_more_threads_than_are_noted_is_told_of_its_own_request(serve):
+    server = limited(serve, "Off", threads=125)
+    connections = [server.connect() for _ in range(125)]
+    for connection in connections:
+        connection.request("/sleep")
+    assert [connection.response().status for connection in connections] == [504] * 125
+
+
 @BOTH
 def test_while_the_gil_is_held_the_worker_still_listens(serve, isolation):
     server = limited(serve, isolation, 'Alias /file "@apps@/crash/app.py"\n<Directory "@apps@">\nRequire all granted\n</Directory>')

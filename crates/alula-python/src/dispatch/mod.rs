@@ -122,10 +122,7 @@ impl Dispatcher {
         // Each that is given up may need another in its place.
         let spare = settings.request_timeout.map_or(0, |_| settings.threads_max);
         let seats = (0..settings.threads_max + 1 + spare)
-            .map(|seat| Seat {
-                request: watch.request_of(seat).unwrap_or(&UNNOTED),
-                ..Seat::default()
-            })
+            .map(|seat| Seat::new(watch.request_of(seat)))
             .collect();
         Self {
             shared: Arc::new(Shared {
@@ -238,9 +235,6 @@ impl Dispatcher {
     }
 }
 
-/// Where the request of a seat goes that nobody can be told of.
-static UNNOTED: AtomicU64 = AtomicU64::new(0);
-
 struct Shared {
     settings: DispatchSettings,
     watch: Arc<dyn Watch>,
@@ -288,15 +282,16 @@ struct Seat {
     request: &'static AtomicU64,
 }
 
-impl Default for Seat {
-    fn default() -> Self {
+impl Seat {
+    /// `request`: where others see its request. One that they do not see has it to itself, as long as the worker lives.
+    fn new(request: Option<&'static AtomicU64>) -> Self {
         Self {
             call: AtomicU64::new(0),
             enters: AtomicU64::new(0),
             clock: AtomicI32::new(0),
             stat: OnceLock::new(),
             called: Condvar::new(),
-            request: &UNNOTED,
+            request: request.unwrap_or_else(|| Box::leak(Box::default())),
         }
     }
 }
@@ -374,5 +369,21 @@ impl Shared {
             // A queued request was held back for want of room.
             self.wake_owner();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_others_do_not_see_know_their_own_requests() {
+        let seats = [7, 8].map(|request| {
+            let seat = Seat::new(None);
+            seat.request.store(request, Ordering::Relaxed);
+            seat
+        });
+        let requests = seats.map(|seat| seat.request.load(Ordering::Relaxed));
+        assert_eq!(requests, [7, 8]);
     }
 }
