@@ -12,7 +12,7 @@ from .constants import *  # noqa: F403
 from .constants import APLOG_ERR, SERVER_RETURN  # noqa: F401
 from .importer import current as _current
 from .importer import import_module  # noqa: F401
-from .request import Finfo as _Finfo
+from .members import Finfo as _Finfo
 from .request import mp_request  # noqa: F401
 from .table import make_table, mp_table, table  # noqa: F401
 

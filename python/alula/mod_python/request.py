@@ -1,30 +1,21 @@
 """The request object of mod_python handlers.
 
 Most handlers use a few of its many members, so those that cost something are made when they are first asked for
-(`_LAZY`). Any attribute may be set on a request; frameworks rely on it.
-
-What is written is gathered and leaves as one answer with its length, unless it grows large or is flushed: then it leaves
-in pieces, each at once.
+(`members.py`). Any attribute may be set on a request; frameworks rely on it. What it writes is `answer.py`'s.
 """
 
 import base64
 import binascii
 import os
-import stat
 import time
 from email.utils import formatdate, parsedate_to_datetime
-from types import SimpleNamespace
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from . import constants
-from .constants import DECLINED, DONE, HTTP_OK, OK
-from .server import log, mp_conn
-from .table import mp_table
-
-#: So much is gathered before it leaves without being flushed, in bytes.
-GATHERED_BYTES_MAX = 256 * 1024
-#: A file that is not sent whole is read in pieces of this size, in bytes.
-FILE_BYTES = 64 * 1024
+from .answer import FILE_BYTES, Answer
+from .constants import HTTP_OK, OK
+from .members import LAZY, text
+from .server import log
 
 #: Variables that every program gets of httpd, and those that only CGI gets.
 _NOT_COMMON = frozenset(
@@ -34,7 +25,7 @@ _NOT_COMMON = frozenset(
 _SECRET = frozenset(("HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"))
 
 
-class mp_request:
+class mp_request(Answer):
     """One request, and its answer."""
 
     # What is the same for nearly every request is the class's.
@@ -64,11 +55,6 @@ class mp_request:
     allowed = 0
     allowed_xmethods = ()
     allowed_methods = ()
-    _pending = 0
-    _streams = False
-    _gone = False
-    _file_part = None
-    _sent_to = None
     _cleanups = None
     _later = ()
     _number = 0
@@ -81,7 +67,7 @@ class mp_request:
         self._gathered = []
 
     def __getattr__(self, name):
-        make = _LAZY.get(name)
+        make = LAZY.get(name)
         if make is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         value = self.__dict__[name] = make(self)
@@ -89,161 +75,6 @@ class mp_request:
 
     def __repr__(self):
         return f"<mp_request {self.method} {self.unparsed_uri}>"
-
-    # Writing.
-
-    def write(self, data, flush=None):
-        """Writes text (as UTF-8) or bytes. With `flush` it leaves at once, with all that was written before."""
-        if type(data) is not bytes:
-            data = _bytes(data)
-        self._gathered.append(data)
-        self._pending += len(data)
-        if flush or self._pending > GATHERED_BYTES_MAX:
-            self.flush()
-
-    def flush(self):
-        """Sends what was written, and the header if it has not left yet."""
-        if self._file_part is not None:
-            self._unfold_file()
-        if not self._streams:
-            self._output.begin(self.status, self._reason(), self._fields())
-            self._streams = True
-        if self._pending:
-            data = b"".join(self._gathered)
-            self._gathered.clear()
-            self._pending = 0
-            self._send(data)
-
-    def _send(self, data):
-        try:
-            self._output.write(data)
-        except ConnectionAbortedError:
-            self._gone = True
-            raise
-        self.sent_bodyct = 1
-        self.bytes_sent += len(data)
-
-    def sendfile(self, path, offset=0, len=-1):
-        """Sends a file or a part of it, and returns how many bytes. The engine sends it when nothing else is written."""
-        path = os.fspath(path)
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path!r} is not a regular file")
-        with open(path, "rb"):
-            # Whoever may not read it shall hear of it here.
-            pass
-        offset = max(0, offset)
-        length = max(0, status.st_size - offset)
-        if len >= 0:
-            length = min(length, len)
-        if self._file_part is not None:
-            self._unfold_file()
-        if self._streams or self._pending:
-            self._read_file(path, offset, length)
-        else:
-            self._file_part = (path, offset, length)
-        return length
-
-    def _unfold_file(self):
-        """Something is written beside the file: it goes in pieces."""
-        part, self._file_part = self._file_part, None
-        after, self._gathered = self._gathered, []
-        pending, self._pending = self._pending, 0
-        self._read_file(*part)
-        self._gathered.extend(after)
-        self._pending += pending
-
-    def _read_file(self, path, offset, length):
-        with open(path, "rb") as file:
-            file.seek(offset)
-            while length > 0:
-                data = file.read(min(length, FILE_BYTES))
-                if not data:
-                    break
-                length -= len(data)
-                self.write(data)
-
-    def send_http_header(self):
-        """Does nothing: the header leaves with the first content. Old tutorials call it."""
-
-    def set_content_length(self, length):
-        self.clength = int(length)
-        self.headers_out["Content-Length"] = str(int(length))
-
-    def _reason(self):
-        if self.status_line is None:
-            return None
-        code, _, reason = self.status_line.partition(" ")
-        return reason if code == str(self.status) else self.status_line
-
-    def _fields(self):
-        """The header of the answer."""
-        made = self.__dict__
-        content_type = self.content_type
-        fields = [] if content_type is None else [("Content-Type", content_type)]
-        out = made.get("headers_out")
-        if out:
-            fields += out.items()
-            if content_type is not None and "content-type" in out:
-                fields = [field for field in fields[1:] if field[0].lower() != "content-type"]
-                fields.append(("Content-Type", content_type))
-        if self.content_encoding:
-            fields.append(("Content-Encoding", self.content_encoding))
-        if self.content_languages:
-            fields.append(("Content-Language", ", ".join(self.content_languages)))
-        if self.no_cache and not (out and "expires" in out):
-            fields.append(("Expires", formatdate(usegmt=True)))
-        errors = made.get("err_headers_out")
-        if errors:
-            fields += errors.items()
-        return fields
-
-    def _error_fields(self, status):
-        """The header of a page of the server's: as in httpd, only what was meant for it."""
-        errors = self.err_headers_out
-        fields = errors.items()
-        kept = ["www-authenticate"]
-        if 300 <= status < 400 or status == 201:
-            kept.append("location")
-        if status == 304:
-            kept += ["etag", "last-modified", "cache-control", "expires", "vary", "content-location", "date"]
-        fields += [(name, value) for name, value in self.headers_out.items() if name.lower() in kept and name not in errors]
-        if status in (405, 501) and self.allowed_methods and "allow" not in errors:
-            fields.append(("Allow", ", ".join(self.allowed_methods)))
-        return fields
-
-    def _end(self, result):
-        """Sends what has not been sent, after the last handler."""
-        if result == OK or result == DONE or result == HTTP_OK:
-            if self._streams:
-                self.flush()
-                self._output.finish()
-            elif self._sent_to is not None and not self._pending:
-                self._output.go_on(self.err_headers_out.items(), self._sent_to)
-            elif self._file_part is not None and not self._pending:
-                path, offset, length = self._file_part
-                self.bytes_sent = length
-                self._output.send_file(self.status, self._reason(), self._fields(), path, offset, length)
-            else:
-                if self._file_part is not None:
-                    self._unfold_file()
-                    if self._streams:
-                        return self._end(result)
-                self.bytes_sent = self._pending
-                self._output.send(self.status, self._reason(), self._fields(), b"".join(self._gathered))
-        elif self._streams:
-            log(f"{self!r}: a handler has sent content and then returned {result}", constants.APLOG_ERR)
-            self._output.page(500, [])
-        elif result == DECLINED:
-            if self._pending or self._file_part is not None:
-                # The content is there; upstream would have sent it and a file after it.
-                return self._end(OK)
-            self._output.go_on(self._fields())
-        elif 200 <= result <= 599:
-            self._output.page(result, self._error_fields(result))
-        else:
-            raise ValueError(f"{result} is no status: a handler returns apache.OK, DECLINED, DONE or an HTTP status")
-        return None
 
     # Reading.
 
@@ -318,7 +149,7 @@ class mp_request:
         if scheme.lower() != "basic":
             return None
         try:
-            user, colon, password = _text(base64.b64decode(coded.strip())).partition(":")
+            user, colon, password = text(base64.b64decode(coded.strip())).partition(":")
         except (binascii.Error, ValueError):
             return None
         if not colon:
@@ -539,49 +370,7 @@ class Hlist:
             self.__init__(self._req, self._place + 1)
 
 
-class Finfo(tuple):
-    """`req.finfo`: a tuple with names, in the order of apache's FINFO_ constants."""
-
-    NAMES = "mode inode device nlink user group size atime mtime ctime fname name filetype".split()
-
-    def __getattr__(self, name):
-        try:
-            return self[self.NAMES.index(name)]
-        except ValueError:
-            raise AttributeError(name) from None
-
-    @classmethod
-    def of(cls, path):
-        try:
-            found = os.stat(path)
-        except OSError:
-            return cls((None,) * 10 + (path, None, constants.APR_NOFILE))
-        kinds = {stat.S_IFREG: constants.APR_REG, stat.S_IFDIR: constants.APR_DIR, stat.S_IFCHR: constants.APR_CHR}
-        kinds |= {stat.S_IFBLK: constants.APR_BLK, stat.S_IFIFO: constants.APR_PIPE, stat.S_IFSOCK: constants.APR_SOCK}
-        kind = kinds.get(stat.S_IFMT(found.st_mode), constants.APR_UNKFILE)
-        numbers = (found.st_mode, found.st_ino, found.st_dev, found.st_nlink, found.st_uid, found.st_gid, found.st_size)
-        times = (found.st_atime, found.st_mtime, found.st_ctime)
-        return cls((*numbers, *times, path, os.path.basename(path), kind))
-
-
-def _bytes(data):
-    if isinstance(data, str):
-        return data.encode("utf-8", "surrogateescape")
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
-    raise TypeError(f"write() takes str or bytes, not {type(data).__name__}")
-
-
 _length = len
-
-
-def _text(octets):
-    return octets.decode("utf-8", "surrogateescape")
-
-
-def _path(native):
-    """A path of the environ as text: UTF-8, and what is not that as Python has it in file names."""
-    return native if native.isascii() else _text(native.encode("latin-1"))
 
 
 def _seconds(date):
@@ -604,106 +393,6 @@ def _names(value, etag, strong):
     tags = [tag.strip() for tag in value.split(",")]
     return plain in (tags if strong else [tag[2:] if tag.startswith("W/") else tag for tag in tags])
 
-
-def _headers_in(req):
-    headers = mp_table()
-    for name, value in req._environ.items():
-        if name.startswith("HTTP_"):
-            headers["-".join(part.capitalize() for part in name[5:].split("_"))] = value
-    if "CONTENT_TYPE" in req._environ:
-        headers["Content-Type"] = req._environ["CONTENT_TYPE"]
-    if "CONTENT_LENGTH" in req._environ:
-        headers["Content-Length"] = req._environ["CONTENT_LENGTH"]
-    return headers
-
-
-def _args(req):
-    query = req._environ["QUERY_STRING"]
-    return query or ("" if "?" in req._environ["REQUEST_URI"] else None)
-
-
-def _parsed_uri(req):
-    # A path may begin with two slashes, which `urlsplit` would take for a host.
-    path, mark, query = req._environ["REQUEST_URI"].partition("?")
-    return (None, None, None, None, None, None, path, query if mark else None, None)
-
-
-def _hostname(req):
-    host = req._environ.get("HTTP_HOST")
-    if not host:
-        return req.server.server_hostname
-    return urlsplit("//" + host).hostname if host.startswith("[") else host.partition(":")[0]
-
-
-def _locate(req):
-    """Splits the path that was mapped at the first name that is not there: httpd's directory walk."""
-    path = req._mapped
-    if path is None:
-        path = (req.document_root() + req.uri) or "/"
-    head, rest = path, ""
-    while True:
-        try:
-            found = os.stat(head)
-            break
-        except (OSError, ValueError):
-            at = head.rstrip("/").rfind("/")
-            if at <= 0 and not head.endswith("/"):
-                found = None
-                break
-            if head.endswith("/"):
-                at = len(head.rstrip("/"))
-            rest = head[at:] + rest
-            head = head[:at] or "/"
-            if head == "/":
-                found = None
-                break
-    if rest and (found is None or stat.S_ISDIR(found.st_mode)):
-        name, slash, rest = rest.lstrip("/").partition("/")
-        head = head.rstrip("/") + "/" + name
-        rest = slash + rest
-    made = req.__dict__
-    made.setdefault("filename", head)
-    made.setdefault("path_info", rest)
-    made.setdefault("canonical_filename", head)
-
-
-def _located(name):
-    def make(req):
-        _locate(req)
-        return req.__dict__[name]
-
-    return make
-
-
-_LAZY = {
-    "headers_in": _headers_in,
-    "headers_out": lambda req: mp_table(),
-    "err_headers_out": lambda req: mp_table(),
-    "notes": lambda req: mp_table(),
-    "subprocess_env": lambda req: mp_table(req._chain.environment),
-    "_options": lambda req: mp_table(req._chain.options),
-    "method": lambda req: req._environ["REQUEST_METHOD"],
-    "protocol": lambda req: req._environ["SERVER_PROTOCOL"],
-    "uri": lambda req: _path(req._environ["SCRIPT_NAME"] + req._environ["PATH_INFO"]),
-    "unparsed_uri": lambda req: req._environ["REQUEST_URI"],
-    "args": _args,
-    "parsed_uri": _parsed_uri,
-    "the_request": lambda req: f"{req.method} {req.unparsed_uri} {req.protocol}",
-    "hostname": _hostname,
-    "user": lambda req: req._environ.get("REMOTE_USER"),
-    "ap_auth_type": lambda req: req._environ.get("AUTH_TYPE"),
-    "useragent_ip": lambda req: req._environ["REMOTE_ADDR"],
-    "useragent_addr": lambda req: (req._environ["REMOTE_ADDR"], int(req._environ["REMOTE_PORT"])),
-    "server": lambda req: req._chain.server,
-    "connection": mp_conn,
-    "interpreter": lambda req: req._chain.interpreter,
-    "request_time": lambda req: time.time(),
-    "filename": _located("filename"),
-    "path_info": _located("path_info"),
-    "canonical_filename": _located("canonical_filename"),
-    "finfo": lambda req: Finfo.of(req.filename),
-    "extension": lambda req: "".join(os.path.basename(req.filename).partition(".")[1:]) or None,
-}
 
 PHASES = frozenset(
     "PythonPostReadRequestHandler PythonTransHandler PythonHeaderParserHandler PythonInitHandler PythonAccessHandler "
