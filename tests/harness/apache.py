@@ -5,15 +5,13 @@ no apache2 and none can be installed, such tests are skipped and say so.
 """
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness import raw, waiting
-from harness.server import free_port, read
+from harness.peer import Peer
 
 MODULES = Path("/usr/lib/apache2/modules")
 LOADED = """
@@ -22,7 +20,6 @@ LOADED = """
     reqtimeout rewrite setenvif
     status wsgi
 """.split()
-STOP_SECONDS = 10
 
 PRELUDE = """\
 ServerRoot "@tmp@"
@@ -58,60 +55,22 @@ def has(module):
     return (MODULES / f"mod_{module}.so").exists()
 
 
-class Apache:
+class Apache(Peer):
     """Starts on construction; `stop()` ends it. Its folder is readable by the user its workers run as."""
 
     def __init__(self, config, site):
-        self.tmp = Path(tempfile.mkdtemp(prefix="alula-apache-"))
-        self.tmp.chmod(0o755)
+        super().__init__("apache2", "httpd.conf")
         self.site = Path(site)
-        self.port = free_port()
         lines = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED if has(name)]
         if os.geteuid() == 0:
             lines += ["User nobody", "Group nogroup"]
-        self.config = self.tmp / "httpd.conf"
         self.config.write_text("\n".join(lines) + "\n" + self.fill(PRELUDE + config), encoding="utf-8")
-        with open(self.tmp / "output.log", "ab") as output:
-            self.process = subprocess.Popen(
-                [program(), "-f", self.config, "-DFOREGROUND"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self.tmp,
-                # It ends its whole process group when it ends.
-                start_new_session=True,
-            )
-        waiting.until(self._accepts, "apache2 to accept connections")
+        self.start([program(), "-f", self.config, "-DFOREGROUND"])
 
     def fill(self, text):
         for name, place in {"tmp": self.tmp, "site": self.site, "port": self.port}.items():
             text = text.replace(f"@{name}@", str(place))
         return text
-
-    def _accepts(self):
-        if self.process.poll() is not None:
-            raise AssertionError(f"apache2 ended with {self.process.returncode}\n{self.report()}")
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def connect(self):
-        return raw.Connection(self.port)
-
-    def report(self):
-        logs = "\n".join(read(self.tmp / name)[-4000:] for name in ("output.log", "error.log"))
-        return f"--- httpd.conf\n{read(self.config)}\n--- logs\n{logs}"
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.tmp, ignore_errors=True)
 
 
 def site_folder():

@@ -5,17 +5,13 @@ nginx and none can be installed, such tests are skipped and say so.
 """
 import os
 import shutil
-import socket
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness import raw, waiting
-from harness.server import free_port, read
+from harness.peer import Peer
 
-STOP_SECONDS = 10
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 CONFIG = """\
@@ -67,13 +63,11 @@ def program():
     return found
 
 
-class Nginx:
+class Nginx(Peer):
     """Starts on construction; `stop()` ends it. Its folder is readable by the user its worker runs as."""
 
     def __init__(self, directives, site):
-        self.tmp = Path(tempfile.mkdtemp(prefix="alula-nginx-"))
-        self.tmp.chmod(0o755)
-        self.port = free_port()
+        super().__init__("nginx", "nginx.conf")
         places = {
             "server": directives,
             "tmp": self.tmp,
@@ -84,40 +78,5 @@ class Nginx:
         text = CONFIG
         for name, value in places.items():
             text = text.replace(f"@{name}@", str(value))
-        self.config = self.tmp / "nginx.conf"
         self.config.write_text(text, encoding="utf-8")
-        with open(self.tmp / "output.log", "ab") as output:
-            self.process = subprocess.Popen(
-                [program(), "-p", self.tmp, "-e", self.tmp / "error.log", "-c", self.config],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=self.tmp,
-                start_new_session=True,
-            )
-        waiting.until(self._accepts, "nginx to accept connections")
-
-    def _accepts(self):
-        if self.process.poll() is not None:
-            raise AssertionError(f"nginx ended with {self.process.returncode}\n{self.report()}")
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def connect(self):
-        return raw.Connection(self.port)
-
-    def report(self):
-        logs = "\n".join(read(self.tmp / name)[-4000:] for name in ("output.log", "error.log"))
-        return f"--- nginx.conf\n{read(self.config)}\n--- logs\n{logs}"
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.tmp, ignore_errors=True)
+        self.start([program(), "-p", self.tmp, "-e", self.tmp / "error.log", "-c", self.config])
