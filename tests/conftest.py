@@ -8,6 +8,7 @@ import resource
 import pytest
 
 from harness import venvs
+from harness.back_end import BackEnd, echo
 from harness.server import Server
 
 LIVE = []
@@ -68,3 +69,17 @@ def servers(tmp):
     for server in started:
         server.stop()
         LIVE.remove(server)
+
+
+@pytest.fixture
+def back_end():
+    """Makes back ends, and stops them."""
+    made = []
+
+    def make(answer=echo, **options):
+        made.append(BackEnd(answer, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()

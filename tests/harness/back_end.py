@@ -3,6 +3,8 @@ import json
 import socket
 import threading
 
+from harness import raw
+
 
 class Exchange:
     """One request a back end has got, and the socket to answer on."""
@@ -118,3 +120,12 @@ class BackEnd:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+
+def seen(response):
+    """What the back end saw, where it echoes; a dictionary of its fields in lower case."""
+    shown = json.loads(response.body if isinstance(response, raw.Response) else response.content)
+    fields = {}
+    for name, value in shown["headers"]:
+        fields.setdefault(name.lower(), []).append(value)
+    return shown, fields
