@@ -30,7 +30,7 @@ def places(*names):
 @pytest.fixture(scope="module", params=["Off", "On"], ids=["alone", "behind fronts"])
 def server(request, serve_module):
     names = (
-        "answers declines redirects goes_on writes_much uploads reads shows cleans_up conditions limits_methods"
+        "answers declines redirects redirects_late goes_on writes_much uploads reads shows cleans_up conditions limits_methods"
     ).split()
     config = (
         f"PythonIsolation {request.param}\nDocumentRoot \"@tmp@\"\nPythonOption from_the_server yes\nSetEnv COLOUR red\n"
@@ -139,6 +139,17 @@ def test_redirect(server):
     assert response.status_code == 302
     assert response.headers["location"] == "/elsewhere?x=1%C3%A9"
     assert server.get("/redirects?permanent").status_code == 301
+
+
+def test_a_redirect_drops_what_has_not_left(server):
+    response = server.get("/redirects_late?file")
+    assert (response.status_code, response.headers["location"], response.text) == (302, "/elsewhere", "moved")
+
+
+def test_no_redirect_after_the_header_has_left(server):
+    response = server.get("/redirects_late?flushed")
+    assert (response.status_code, response.text) == (200, "Cannot redirect after headers have already been sent.")
+    assert "location" not in response.headers
 
 
 def test_internal_redirect(server):

@@ -49,6 +49,12 @@ class Answer:
             self._pending = 0
             self._send(data)
 
+    def _drop(self):
+        """Forgets what was written and has not left."""
+        self._gathered.clear()
+        self._pending = 0
+        self._file_part = None
+
     def _send(self, data):
         try:
             self._output.write(data)

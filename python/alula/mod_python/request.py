@@ -262,9 +262,7 @@ class mp_request(Answer):
         """Has another path of this server answer, when the handler has returned. Nothing may have been sent yet."""
         if self._streams:
             raise OSError("internal_redirect: content has been sent already")
-        self._gathered.clear()
-        self._pending = 0
-        self._file_part = None
+        self._drop()
         target = uri if uri.startswith("/") else urljoin(self._environ["REQUEST_URI"], uri)
         self._sent_to = target.encode("utf-8", "surrogateescape")
 

@@ -352,10 +352,9 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 def redirect(req, location, permanent=0, text=None):
     """Sends the client to another address and ends the handler. What was written and has not left is dropped."""
-    if req.sent_bodyct:
+    if req._streams:
         raise OSError("Cannot redirect after headers have already been sent.")
-    req._gathered.clear()
-    req._pending = 0
+    req._drop()
     location = urllib.parse.quote(location, safe="!#$%&'()*+,/:;=?@[]~", errors="surrogateescape")
     req.err_headers_out["Location"] = location
     req.status = HTTP_MOVED_PERMANENTLY if permanent else HTTP_MOVED_TEMPORARILY

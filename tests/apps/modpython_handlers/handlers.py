@@ -70,6 +70,18 @@ def declines(req):
     return apache.DECLINED
 
 
+def redirects_late(req):
+    if req.args == "file":
+        req.sendfile(__file__)
+    elif req.args == "flushed":
+        req.flush()
+    try:
+        util.redirect(req, "/elsewhere", text="moved")
+    except OSError as error:
+        req.write(str(error))
+        return apache.OK
+
+
 def redirects(req):
     util.redirect(req, "/elsewhere?x=1\u00e9", permanent=req.args == "permanent")
 
