@@ -1,5 +1,6 @@
 """mod_python's cookies and sessions."""
 import concurrent.futures
+import hashlib
 import re
 
 import pytest
@@ -44,6 +45,21 @@ def test_an_identifier_that_others_chose_is_not_taken_over(serve, sid):
     response = server.get("/counter", headers={"Cookie": f"pysid={sid}"})
     assert response.text == "FileSession 1 True True"
     assert sid not in response.headers["set-cookie"]
+
+
+def test_the_lock_of_a_session_is_never_that_of_the_database(serve):
+    # The locks are files that names share; some visitor's session has the number of the database, by its name alone or
+    # with its kind before it.
+    server = serve(places("DbmSession"))
+    database = str(server.tmp / "mp_sess.dbm")
+    sids = [f"{number:032x}" for number in range(20_000)]
+    for session, dbm in (("", ""), ("session ", "dbm ")):
+        sid = next(sid for sid in sids if lock_number(session + sid) == lock_number(dbm + database))
+        assert server.get("/counter", headers={"Cookie": f"pysid={sid}"}).text == "DbmSession 1 True True"
+
+
+def lock_number(name):
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 512
 
 
 def test_the_kind_fits_the_workers(serve):

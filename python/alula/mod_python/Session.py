@@ -128,7 +128,7 @@ class BaseSession(dict):
 
     def lock(self):
         if self._lock and self._held is None:
-            self._held = locks.held(self._req, f"session {self._sid}")
+            self._held = locks.held(self._req, "session", self._sid)
 
     def unlock(self):
         if self._held is not None:
@@ -238,7 +238,7 @@ class DbmSession(BaseSession):
     @contextlib.contextmanager
     def _open(self):
         # Most of its kinds must not be opened twice at once.
-        with locks.Lock(f"dbm {self._dbmfile}"), dbm.open(self._dbmfile, "c", 0o600) as database:
+        with locks.Lock("dbm", self._dbmfile), dbm.open(self._dbmfile, "c", 0o600) as database:
             yield database
 
     def do_load(self):

@@ -31,4 +31,4 @@ def _global_unlock(server, key, index=-1):
 
 
 def _lock(key, index):
-    return locks.Lock(f"index {index}" if index >= 0 else f"key {key}")
+    return locks.Lock("global", f"index {index}" if index >= 0 else f"key {key}")

@@ -15,7 +15,7 @@ import time
 WAIT_SECONDS_MAX = 30.0
 #: The pause between two looks grows up to this, in seconds.
 PAUSE_SECONDS_MAX = 0.05
-#: How many lock files there are at most.
+#: How many lock files of each kind there are at most.
 FILES = 512
 
 
@@ -32,11 +32,14 @@ def folder(name="alula"):
 
 
 class Lock:
-    """One lock, by name. Not held when made."""
+    """One lock, by kind and name. Not held when made.
 
-    def __init__(self, name, place=None):
+    Two names of a kind may share a file, two kinds never do: a request that has its session can open the database.
+    """
+
+    def __init__(self, kind, name, place=None):
         number = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:4], "big") % FILES
-        self.path = os.path.join(place or folder(), f"lock-{number}")
+        self.path = os.path.join(place or folder(), f"{kind}-{number}")
         self._descriptor = None
 
     def acquire(self, wait=True, seconds=WAIT_SECONDS_MAX):
@@ -72,10 +75,10 @@ class Lock:
         self.release()
 
 
-def held(req, name, place=None):
+def held(req, kind, name, place=None):
     """Takes a lock until the request ends, or counts one time more when the request has it."""
     locks = req.__dict__.setdefault("_locks", {})
-    lock = Lock(name, place)
+    lock = Lock(kind, name, place)
     if lock.path in locks:
         locks[lock.path][1] += 1
         return lock.path
