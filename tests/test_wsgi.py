@@ -1,4 +1,5 @@
 """PEP 3333: what an application is given, and that wsgiref's validator finds nothing to complain about."""
+import concurrent.futures
 import json
 
 import pytest
@@ -119,3 +120,11 @@ def test_http_1_0_without_host(server):
 def test_utf8_mode_whatever_the_locale(serve):
     server = serve('WSGIScriptAlias / "@apps@/environ/app.py"', env={"LANG": "C", "LC_ALL": "C"})
     assert environ(server, "/")["test.utf8_mode"] == 1
+
+
+def test_a_script_is_loaded_once_by_requests_that_come_together(serve):
+    folder = "@apps@/slow_import"
+    server = serve(f'DocumentRoot "{folder}"\nAddHandler wsgi-script .wsgi\n<Directory "{folder}">\nOptions +ExecCGI\n</Directory>\n')
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: server.get("/slow.wsgi").text, range(4)))
+    assert answers == ["whole"] * 4

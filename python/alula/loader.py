@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import sys
+import threading
 
 import _alula
 
@@ -33,23 +34,30 @@ def gate(path, function_name):
 
 
 def _script(path):
-    """The file as a module of its own, whatever its name ends in; loaded once, whoever names it."""
-    name = "_alula_script_" + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    if name in sys.modules:
-        return sys.modules[name]
-    loader = importlib.machinery.SourceFileLoader(name, path)
-    spec = importlib.util.spec_from_loader(name, loader, origin=path)
-    module = importlib.util.module_from_spec(spec)
-    module.__file__ = path
-    sys.modules[name] = module
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    _check_project(loader, path)
-    return module
+    """The file as a module of its own, whatever its name ends in; loaded once, whoever names it.
 
+    Two requests may ask for a script before either has it: the second one waits for the whole module.
+    """
+    name = "_alula_script_" + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    with _loading.setdefault(name, threading.RLock()):
+        if name in sys.modules:
+            return sys.modules[name]
+        loader = importlib.machinery.SourceFileLoader(name, path)
+        spec = importlib.util.spec_from_loader(name, loader, origin=path)
+        module = importlib.util.module_from_spec(spec)
+        module.__file__ = path
+        sys.modules[name] = module
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        _check_project(loader, path)
+        return module
+
+
+#: A lock for each script, by its module's name.
+_loading = {}
 
 PROJECT = re.compile(r"""os\.environ(?:\.setdefault\(\s*|\[)["']DJANGO_SETTINGS_MODULE["'](?:\]\s*=|\s*,)\s*["']([\w.]+)["']""")
 
