@@ -17,6 +17,25 @@ const COMBINATIONS_MAX: usize = 16_384;
 /// How many numbers a key holds before it needs memory of its own.
 const INLINE: usize = 24;
 
+/// What stands between the parts of a key, and says what the next one is. Each is a number that no section and no
+/// mapping is as high as.
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Mark {
+    /// What the path was mapped to, and the sections of the file.
+    Files = u32::MAX,
+    /// The `<If>` sections that hold.
+    Conditions = u32::MAX - 1,
+    /// The `.htaccess` files.
+    Htaccess = u32::MAX - 2,
+    /// The `<Proxy>` sections of what is passed on.
+    Proxy = u32::MAX - 3,
+    /// A route that a rule of a section made another of.
+    Ruled = u32::MAX - 4,
+    /// A file of the project's own.
+    SiteFiles = u32::MAX - 5,
+}
+
 /// A combination: the server, what the path was mapped to, the sections that fit.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -27,6 +46,9 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// Stands where the number of a mapping does, for the first of a project's own folders; the next ones count down.
+    pub(crate) const SITE_FILE_MAPPING: usize = Mark::SiteFiles as usize - 1;
+
     pub(crate) fn new() -> Self {
         Self {
             inline: [0; INLINE],
@@ -47,6 +69,10 @@ impl Key {
             self.spilled.extend_from_slice(&self.inline);
         }
         self.spilled.push(number);
+    }
+
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.push(mark as usize);
     }
 
     pub(crate) fn as_slice(&self) -> &[u32] {

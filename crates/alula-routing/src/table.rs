@@ -13,37 +13,35 @@
 //! A virtual host with rules that look at the request goes through [`RouteTable::find_for`]: `SetEnvIf` and the rewrite rules
 //! of the server come before all that, `SetEnvIf` of sections after it, and rewrite rules of sections when access was checked.
 
-use crate::asked::{Asked, Facts, Identity};
-use crate::cache::{Cache, Entry, Key};
+use crate::cache::{Cache, Entry, Key, Mark};
 use crate::compose;
 use crate::htaccess::{Chain, Chains, Htaccess};
 use crate::layers::{Fitting, held_in_htaccess};
-use crate::mapping::{Mapped, Mappings, prefix_length};
-use crate::passing::{Passed, Passing};
+use crate::mapping::{Mapped, prefix_length};
+use crate::passing::Passing;
 use crate::redirect::{Redirected, Redirects};
-use crate::rewrite::Changes;
-use crate::rewrite::map::Maps;
-use crate::rewrite::section::{FixedUp, ROUNDS_MAX, Roots, fix_up};
-use crate::rewrite::server::{Translated, translate};
-use crate::route::{Access, Action, Dynamic, Found, Route, VirtualHostId};
-use crate::sections::Sections;
-use crate::setenvif;
+use crate::route::{Access, Action, Found, Route, VirtualHostId};
 use crate::site_files::{KnownFiles, SiteFiles};
-use crate::variables::Variables;
 use crate::virtual_host::VirtualHosts;
 use alula_config::Site;
 use alula_config::expression::Condition;
 use alula_config::site::{
-    DirectorySettings, HandlerChoice, Judge, MappingTarget, Merging, Origin, Rewriting, Section,
-    SectionPattern, SetEnvIf, VirtualHost,
+    DirectorySettings, HandlerChoice, MappingTarget, SectionPattern, VirtualHost,
 };
 use alula_http::path::merge_slashes;
-use bytes::Bytes;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod applied;
+mod dynamic;
+mod passed;
+mod server;
 mod site_file;
+
+pub use applied::Applied;
+pub use dynamic::{Asking, FixUp};
+use server::{Server, Shared};
 
 /// A site, compiled for look-up. Shared by all threads.
 #[derive(Debug)]
@@ -55,103 +53,6 @@ pub struct RouteTable {
     chains: Chains,
     allow_overrides: bool,
     site_files: KnownFiles,
-}
-
-/// A request that was found, for access rules to ask.
-#[derive(Debug)]
-pub struct Asking<'a> {
-    table: &'a RouteTable,
-    host: VirtualHostId,
-    found: &'a Found,
-    asked: Asked<'a>,
-}
-
-impl Judge for Asking<'_> {
-    fn holds(&self, condition: &Condition, user: Option<&str>) -> bool {
-        let asked = Asked { user, ..self.asked };
-        let (host, found) = (self.host, Some(self.found));
-        self.table
-            .with_facts(host, found, &asked, |facts| facts.holds(condition))
-    }
-}
-
-/// A section, or a `.htaccess` file, that applies to a request.
-#[derive(Debug, Clone)]
-pub struct Applied {
-    /// The line it begins with; of a file, its path.
-    pub heading: String,
-    /// Where that stands.
-    pub origin: Origin,
-    /// Whether its `Order`, `Allow` and `Deny` replace those before it.
-    pub has_order: bool,
-    /// How its `Require` lines go with those before it, where it has any.
-    pub requires: Option<Merging>,
-}
-
-/// What comes after access was checked.
-#[derive(Debug)]
-pub enum FixUp {
-    /// The request goes on.
-    Same,
-    /// It starts again, with this.
-    Again(Box<Dynamic>),
-    /// This is the answer.
-    Answer(Box<Redirected>),
-}
-
-/// Marks where a key's mapping and file sections begin; no section has so high a number.
-const FILES: usize = u32::MAX as usize;
-
-/// Marks where the `<Proxy>` sections of what is passed on begin.
-const PROXY: usize = u32::MAX as usize - 3;
-
-/// Marks a route that a rule of a section made another of.
-const RULED: usize = u32::MAX as usize - 4;
-
-/// Marks where the `.htaccess` files begin.
-const HTACCESS: usize = u32::MAX as usize - 2;
-
-/// Marks a file of the project's own.
-const SITE_FILES: usize = u32::MAX as usize - 5;
-
-/// Marks where the `<If>` sections that hold begin.
-const CONDITIONS: usize = u32::MAX as usize - 1;
-
-#[derive(Debug)]
-struct Server {
-    identity: Identity,
-    /// `SetEnvIf` and its kin outside sections.
-    set_env_if: Vec<SetEnvIf>,
-    /// Whether rules are on anywhere.
-    has_rewriting: bool,
-    /// The rules outside sections.
-    rewriting: Rewriting,
-    maps: Maps,
-    /// Whether something depends on more than the path.
-    is_dynamic: bool,
-    /// In force outside sections.
-    settings: Arc<DirectorySettings>,
-    sections: Arc<Sections>,
-    redirects: Redirects,
-    mappings: Mappings,
-    passing: Passing,
-    /// Whether any path is passed on.
-    passes_on: bool,
-}
-
-/// What virtual hosts have from the main server, once for all of them.
-struct Shared {
-    settings: Arc<DirectorySettings>,
-    sections: Arc<Sections>,
-}
-
-impl Shared {
-    fn new(main: &VirtualHost) -> Self {
-        Self {
-            settings: Arc::new(main.settings.clone()),
-            sections: Arc::new(Sections::new(None, &main.sections)),
-        }
-    }
 }
 
 impl RouteTable {
@@ -240,236 +141,6 @@ impl RouteTable {
         self.server(host).is_dynamic
     }
 
-    /// The route for a request. `started` is what it started again with ([`RouteTable::fix_up`]).
-    pub fn find_for(
-        &self,
-        host: VirtualHostId,
-        asked: &Asked,
-        started: Option<Box<Dynamic>>,
-        htaccess: &[Arc<Htaccess>],
-    ) -> Found {
-        let server = self.server(host);
-        let is_first = started.is_none();
-        let mut dynamic = started.unwrap_or_default();
-        let path = dynamic.path.clone();
-        let path = path.as_deref().unwrap_or(asked.path);
-        let merged = merge_slashes(path);
-        let query = dynamic.query.clone();
-        let query = query.as_ref().map_or(asked.query, Option::as_deref);
-        let no_variables = Variables::default();
-        let facts = Facts {
-            asked,
-            identity: &server.identity,
-            path: &merged,
-            query,
-            file: None,
-            file_length: None,
-            variables: &no_variables,
-            environment: &[],
-            handler: "",
-        };
-        setenvif::apply(&server.set_env_if, &facts, &mut dynamic.changes.variables);
-        let has_names = server.sections.has_names();
-        if has_names {
-            let variables = &mut dynamic.changes.variables;
-            server.sections.location_names(&merged, variables);
-        }
-
-        let mut new_path = None;
-        let mut file = None;
-        let mut new_query = None;
-        let switched_on = server.has_rewriting && {
-            let facts = Facts {
-                variables: &dynamic.changes.variables,
-                ..facts
-            };
-            server.rewrites(&merged, &|condition| facts.holds(condition))
-        };
-        if switched_on {
-            let rewriting = &server.rewriting;
-            let (translated, query) =
-                translate(rewriting, &server.maps, &facts, &mut dynamic.changes);
-            new_query = Some(query);
-            match translated {
-                Translated::Same => {}
-                // What a rule joins shall be a path: `/app.wsgi/$1` with a `$1` that starts with a slash.
-                Translated::Path(path) => new_path = Some(merge_slashes(&path).into_owned()),
-                Translated::File(path) | Translated::Proxy(path) => file = Some(path),
-                Translated::Answer(redirected) => {
-                    dynamic.query = new_query.map(|query| query.map(Bytes::from));
-                    let mut key = Key::new();
-                    key.push(host.0);
-                    server.sections.locations(&merged, |index| key.push(index));
-                    let mut found = self.redirected(host, key, Box::new(redirected));
-                    found.dynamic = Some(dynamic);
-                    return found;
-                }
-            }
-        }
-        if let Some(query) = &new_query
-            && query.as_deref() != facts.query
-        {
-            dynamic.query = Some(query.clone().map(Bytes::from));
-        }
-        if let Some(path) = new_path {
-            dynamic.path = Some(path.into());
-        }
-        let path = dynamic.path.clone();
-        let path = path.as_deref().unwrap_or(asked.path);
-        let merged = merge_slashes(path);
-        let query = match &new_query {
-            Some(query) => query.as_deref(),
-            None => facts.query,
-        };
-        let judge = |condition: &Condition, file: Option<&[u8]>| {
-            let facts = Facts {
-                path: &merged,
-                query,
-                file,
-                variables: &dynamic.changes.variables,
-                ..facts
-            };
-            facts.holds(condition)
-        };
-        let mut found = self.look_up(host, path, &merged, file, htaccess, &judge);
-        if has_names {
-            let variables = &mut dynamic.changes.variables;
-            server.sections.location_names(&merged, variables);
-            if let Some(file) = server.whole_file(&found, &merged) {
-                server.sections.file_names(&file, variables);
-            }
-        }
-        if is_first && !found.route.set_env_if.is_empty() {
-            let lines = found.route.set_env_if.clone();
-            let file = server.whole_file(&found, &merged);
-            let facts = Facts {
-                path: &merged,
-                query,
-                file: file.as_deref(),
-                ..facts
-            };
-            setenvif::apply(&lines, &facts, &mut dynamic.changes.variables);
-        }
-        found.dynamic = Some(dynamic);
-        found
-    }
-
-    /// Does what comes after access was checked: the rewrite rules of sections.
-    pub fn fix_up(&self, host: VirtualHostId, found: &mut Found, asked: &Asked) -> FixUp {
-        let Some(rewriting) = found.route.rewriting.clone() else {
-            return FixUp::Same;
-        };
-        let server = self.server(host);
-        let mut dynamic = found.dynamic.take().unwrap_or_default();
-        let path = dynamic.path.clone();
-        let path = path.as_deref().unwrap_or(asked.path);
-        let merged = merge_slashes(path);
-        let query = dynamic.query.clone();
-        let file = server.whole_file(found, &merged);
-        let before = dynamic.changes.variables.clone();
-        let facts = Facts {
-            asked,
-            identity: &server.identity,
-            path: &merged,
-            query: query.as_ref().map_or(asked.query, Option::as_deref),
-            file: file.as_deref(),
-            file_length: None,
-            variables: &before,
-            environment: &[],
-            handler: found.route.handler_name(),
-        };
-        let roots = Roots {
-            document: server.identity.root(),
-            alias: server.mappings.alias(&merged),
-        };
-        let done = fix_up(
-            &rewriting,
-            &server.maps,
-            &facts,
-            roots,
-            &mut dynamic.changes,
-        );
-        let result = match done {
-            FixedUp::Same => FixUp::Same,
-            FixedUp::Proxy(file, query) => {
-                dynamic.query = Some(query.map(Bytes::from));
-                found.file = Some(path_buf(file));
-                found.route = self.passed_by_rule(host, &found.route);
-                FixUp::Same
-            }
-            FixedUp::Answer(redirected) => FixUp::Answer(Box::new(redirected)),
-            FixedUp::Again(..) if dynamic.rounds >= ROUNDS_MAX => {
-                FixUp::Answer(Box::new(Redirected {
-                    status: http::StatusCode::INTERNAL_SERVER_ERROR,
-                    target: None,
-                    is_whole: true,
-                }))
-            }
-            FixedUp::Again(path, query) => {
-                let environment = dynamic.changes.variables.with(&found.route.environment);
-                let again = Dynamic {
-                    changes: Changes {
-                        variables: redirected_variables(&environment),
-                        ..dynamic.changes.clone()
-                    },
-                    path: Some(merge_slashes(&path).into_owned().into()),
-                    query: Some(query.map(Bytes::from)),
-                    rounds: dynamic.rounds + 1,
-                    before: Some((
-                        Bytes::copy_from_slice(facts.path),
-                        facts.query.map(Bytes::copy_from_slice),
-                    )),
-                };
-                return FixUp::Again(Box::new(again));
-            }
-        };
-        found.dynamic = Some(dynamic);
-        result
-    }
-
-    /// What is known of a request that was found, for expressions and variables.
-    pub fn with_facts<R>(
-        &self,
-        host: VirtualHostId,
-        found: Option<&Found>,
-        asked: &Asked,
-        look: impl FnOnce(&Facts) -> R,
-    ) -> R {
-        let server = self.server(host);
-        let none = Variables::default();
-        let dynamic = found.and_then(|found| found.dynamic.as_deref());
-        let path = dynamic.and_then(|dynamic| dynamic.path.as_deref());
-        let merged = merge_slashes(path.unwrap_or(asked.path));
-        let file = found.and_then(|found| server.whole_file(found, &merged));
-        let query = dynamic.and_then(|dynamic| dynamic.query.as_ref());
-        look(&Facts {
-            asked,
-            identity: &server.identity,
-            path: &merged,
-            query: query.map_or(asked.query, Option::as_deref),
-            file: file.as_deref(),
-            file_length: None,
-            variables: dynamic.map_or(&none, |dynamic| &dynamic.changes.variables),
-            environment: found.map_or(&[], |found| &found.route.environment),
-            handler: found.map_or("", |found| found.route.handler_name()),
-        })
-    }
-
-    /// Judges the expressions of access rules for a request that was found.
-    pub fn asking<'a>(
-        &'a self,
-        host: VirtualHostId,
-        found: &'a Found,
-        asked: Asked<'a>,
-    ) -> Asking<'a> {
-        Asking {
-            table: self,
-            host,
-            found,
-            asked,
-        }
-    }
-
     fn server(&self, host: VirtualHostId) -> &Server {
         // An id comes from `virtual_host`; a wrong one is the main server.
         self.servers.get(host.0).unwrap_or(&self.servers[0])
@@ -536,7 +207,7 @@ impl RouteTable {
             Mapped::Anywhere => server.mappings.mappings.len() + 2,
         };
         let file = file.or_else(|| server.mappings.file(mapped, merged));
-        key.push(FILES);
+        key.mark(Mark::Files);
         key.push(mapped_number);
         if let Some(file) = &file {
             server.sections.file(file, |index| key.push(index));
@@ -546,14 +217,14 @@ impl RouteTable {
             let fitting = server.fitting(&key, locations, files, mapped);
             let whole = server.script_path(mapped, merged).or_else(|| file.clone());
             let holds = |condition: &Condition| judge(condition, whole.as_deref());
-            key.push(CONDITIONS);
+            key.mark(Mark::Conditions);
             server
                 .sections
                 .conditions(&fitting, &holds, |index| key.push(index));
         }
         let mut conditions: Box<[u32]> = key.as_slice().get(files + 1..).unwrap_or_default().into();
         if !htaccess.is_empty() {
-            key.push(HTACCESS);
+            key.mark(Mark::Htaccess);
             htaccess.iter().for_each(|read| key.push(read.id as usize));
             let holds = |condition: &Condition| judge(condition, file.as_deref());
             let held = held_in_htaccess(htaccess, file.as_deref(), &holds);
@@ -604,7 +275,7 @@ impl RouteTable {
         let file = server.mappings.file(Mapped::DocumentRoot, merged);
         let holds = |condition: &Condition| judge(condition, file.as_deref());
         let mut key = locations.clone();
-        key.push(CONDITIONS);
+        key.mark(Mark::Conditions);
         let before = key.as_slice().len();
         server
             .sections
@@ -701,131 +372,18 @@ impl RouteTable {
         }
     }
 
-    /// What applies to a request that was found, in the order it applies. To be shown, not to be asked for each request.
-    pub fn applied(
-        &self,
-        host: VirtualHostId,
-        found: &Found,
-        asked: &Asked,
-        htaccess: &[Arc<Htaccess>],
-    ) -> Vec<Applied> {
-        let server = self.server(host);
-        let dynamic = found.dynamic.as_deref();
-        let path = dynamic.and_then(|dynamic| dynamic.path.as_deref());
-        let merged = merge_slashes(path.unwrap_or(asked.path));
-        let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
-        let (mut of_file, mut locations) = (Vec::new(), Vec::new());
-        let script = match &found.route.action {
-            Action::Wsgi(_) => server.script(server.mappings.find(&merged)),
-            _ => None,
-        };
-        let file = found.file.as_ref();
-        let file = script.or(file.map(|file| file.as_os_str().as_encoded_bytes()));
-        if let Some(file) = file {
-            server
-                .sections
-                .file(file, |index| of_file.push(number(index)));
-        }
-        server
-            .sections
-            .locations(&merged, |index| locations.push(number(index)));
-        let fitting = [&of_file[..], &locations].concat();
-        let mut conditions = Vec::new();
-        self.with_facts(host, Some(found), asked, |facts| {
-            let holds = |condition: &Condition| facts.holds(condition);
-            server
-                .sections
-                .conditions(&fitting, &holds, |index| conditions.push(number(index)));
-            conditions.extend(held_in_htaccess(htaccess, file, &holds));
-        });
-        let fitting = Fitting {
-            sections: &server.sections,
-            of_file: &of_file,
-            htaccess,
-            file,
-            locations: &locations,
-            conditions: &conditions,
-        };
-        let mut applied = Vec::new();
-        fitting.each(|layer| {
-            let (heading, origin) = layer.heading();
-            let settings = layer.settings();
-            applied.push(Applied {
-                heading,
-                origin,
-                has_order: settings.order.is_some(),
-                requires: (settings.access.is_some() || settings.auth_merging.is_some())
-                    .then(|| settings.auth_merging.unwrap_or(Merging::Off)),
-            });
-        });
-        applied
-    }
-
     /// Every route made so far, by id. Most are made by [`RouteTable::new`]; a combination of sections nobody
     /// foresaw is made when first asked for.
     pub fn routes(&self) -> Vec<Arc<Route>> {
         self.cache.routes()
     }
 
-    /// What a request that is passed on leads to; `path` is the one asked for, and the same with its slashes merged.
-    fn passed(
-        &self,
-        host: VirtualHostId,
-        mut key: Key,
-        passed: Passed,
-        path: (&[u8], &[u8]),
-        judge: &dyn Fn(&Condition, Option<&[u8]>) -> bool,
-    ) -> Found {
-        let server = self.server(host);
-        let locations = key.as_slice().len();
-        key.push(PROXY);
-        key.push(passed.number);
-        let url = &passed.file[crate::passing::PREFIX.len()..];
-        server.sections.proxies(url, |index| key.push(index));
-        let proxies = key.as_slice().len();
-        let in_order = |key: &[u32]| [&key[locations + 2..proxies], &key[1..locations]].concat();
-        if server.sections.has_conditions() {
-            let fitting = in_order(key.as_slice());
-            let holds = |condition: &Condition| judge(condition, Some(&passed.file));
-            key.push(CONDITIONS);
-            server
-                .sections
-                .conditions(&fitting, &holds, |index| key.push(index));
-        }
-        let conditions: Box<[u32]> = key.as_slice().get(proxies + 1..).unwrap_or_default().into();
-        let route = self.kept(&key, |key| {
-            let settings = server.overlaid(&[&in_order(key)[..], &conditions].concat());
-            Route {
-                action: Action::Proxy(server.passing.route(&passed)),
-                ..server.route(host, &settings, Mapped::Nowhere)
-            }
-        });
-        let (path, merged) = path;
-        let mut found = found(route, Some(path_buf(passed.file)), path, merged);
-        found.conditions = conditions;
-        found
-    }
-
-    /// The route of a request that a rule of a section passes on: with the same settings.
-    fn passed_by_rule(&self, host: VirtualHostId, route: &Arc<Route>) -> Arc<Route> {
-        let mut key = Key::new();
-        key.push(host.0);
-        key.push(RULED);
-        key.push(route.id.0);
-        self.kept(&key, |_| Route {
-            action: Action::Proxy(self.server(host).passing.route_by_rule()),
-            rewriting: None,
-            when_declined: None,
-            ..Route::clone(route)
-        })
-    }
-
     /// What a redirect outside sections leads to: a status that everyone may see.
     fn redirected(&self, host: VirtualHostId, mut key: Key, redirect: Box<Redirected>) -> Found {
         let locations = key.as_slice().len();
         // No mapping has this number.
-        key.push(FILES);
-        key.push(FILES);
+        key.mark(Mark::Files);
+        key.mark(Mark::Files);
         key.push(usize::from(redirect.status.as_u16()));
         let server = self.server(host);
         let route = self.kept(&key, |key| {
@@ -902,181 +460,6 @@ impl RouteTable {
         }
         route
     }
-}
-
-impl Server {
-    fn new(site: &Site, main: &Shared, server: &VirtualHost) -> Self {
-        let inherited = match server.origin {
-            Some(_) => site.main_server.sections.as_slice(),
-            None => &[],
-        };
-        let rewriting = server.rewriting.clone().unwrap_or_default();
-        let written = || inherited.iter().chain(&server.sections);
-        let has_rewriting = rewriting.is_on() || written().any(rewrites);
-        let settings = if server.settings == *main.settings && !has_rewriting {
-            main.settings.clone()
-        } else {
-            // Sections inherit the switch and the options, not the rules.
-            let inherited_rewriting = has_rewriting.then(|| Rewriting {
-                engine: rewriting.engine,
-                options: rewriting.options,
-                ..Rewriting::default()
-            });
-            Arc::new(DirectorySettings {
-                rewriting: inherited_rewriting,
-                ..server.settings.clone()
-            })
-        };
-        let sections = match server.origin {
-            Some(_) if !server.sections.is_empty() => {
-                Arc::new(Sections::new(Some(&main.sections), &server.sections))
-            }
-            _ => main.sections.clone(),
-        };
-        let allows_overrides = sections.allow_overrides();
-        let has_names = sections.has_names();
-        let passing = Passing::new(server, &sections);
-        Self {
-            passes_on: passing.is_active(),
-            passing,
-            identity: Identity::new(server),
-            settings,
-            sections,
-            redirects: Redirects::new(&server.redirects),
-            mappings: Mappings::new(site, server),
-            set_env_if: server.set_env_if.clone(),
-            maps: Maps::new(&rewriting.maps),
-            // A `.htaccess` file may hold such lines as well.
-            is_dynamic: !server.set_env_if.is_empty()
-                || allows_overrides
-                || has_names
-                || has_rewriting
-                || written().any(is_dynamic),
-            has_rewriting,
-            rewriting,
-        }
-    }
-
-    fn route(&self, host: VirtualHostId, settings: &DirectorySettings, mapped: Mapped) -> Route {
-        compose::route(host, settings, mapped, &self.mappings, self.is_dynamic)
-    }
-
-    /// The sections of a key without conditions, in the order they apply.
-    fn fitting(&self, key: &Key, locations: usize, files: usize, mapped: Mapped) -> Vec<u32> {
-        let key = key.as_slice();
-        let mut fitting = self.of_file(&key[locations + 2..files], mapped);
-        fitting.extend_from_slice(&key[1..locations]);
-        fitting
-    }
-
-    /// The sections of a file, and those of the script that stands for it.
-    fn of_file(&self, sections: &[u32], mapped: Mapped) -> Vec<u32> {
-        let mut fitting = sections.to_vec();
-        if let Some(script) = self.script(mapped) {
-            self.sections.file(script, |index| {
-                fitting.push(u32::try_from(index).unwrap_or(u32::MAX))
-            });
-        }
-        fitting
-    }
-
-    /// Whether the rules outside sections are tried for a path: a location may switch them on or off, as in httpd.
-    fn rewrites(&self, merged: &[u8], holds: &dyn Fn(&Condition) -> bool) -> bool {
-        let mut fitting = Vec::new();
-        let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
-        self.sections
-            .locations(merged, |index| fitting.push(number(index)));
-        if self.sections.has_conditions() {
-            let locations = fitting.clone();
-            self.sections
-                .conditions(&locations, holds, |index| fitting.push(number(index)));
-        }
-        let last = fitting.iter().rev().find_map(|&index| {
-            let settings = &self.sections.get(index as usize).settings;
-            settings.rewriting.as_ref()?.engine
-        });
-        last.or(self.rewriting.engine) == Some(true)
-    }
-
-    fn is_in_document_root(&self, file: &[u8]) -> bool {
-        let root = self
-            .identity
-            .root()
-            .map(|root| root.strip_suffix(b"/").unwrap_or(root));
-        let rest = root.and_then(|root| file.strip_prefix(root));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-    }
-
-    /// A script and what follows its URL.
-    fn script_path(&self, mapped: Mapped, merged: &[u8]) -> Option<Vec<u8>> {
-        let Mapped::By { length, .. } = mapped else {
-            return None;
-        };
-        let script = self.script(mapped)?;
-        let rest = merged.get(length..).unwrap_or_default();
-        let slash: &[u8] = if rest.is_empty() || rest.starts_with(b"/") {
-            b""
-        } else {
-            b"/"
-        };
-        Some([script, slash, rest].concat())
-    }
-
-    /// The file of a request, with what follows it in the path; below `DocumentRoot` where Python answers without one.
-    fn whole_file(&self, found: &Found, merged: &[u8]) -> Option<Vec<u8>> {
-        use std::os::unix::ffi::OsStrExt;
-        if let Some(file) = &found.file {
-            return Some(file.as_os_str().as_bytes().to_vec());
-        }
-        match &found.route.action {
-            Action::Wsgi(_) => self.script_path(self.mappings.find(merged), merged),
-            _ => self.mappings.file(Mapped::DocumentRoot, merged),
-        }
-    }
-
-    /// The settings outside sections with those of sections laid over, in order.
-    fn overlaid(&self, sections: &[u32]) -> DirectorySettings {
-        let mut settings = DirectorySettings::clone(&self.settings);
-        for &index in sections {
-            settings.overlay(&self.sections.get(index as usize).settings);
-        }
-        settings
-    }
-
-    /// The WSGI script a path was mapped to.
-    fn script(&self, mapped: Mapped) -> Option<&[u8]> {
-        let Mapped::By { index, .. } = mapped else {
-            return None;
-        };
-        match &self.mappings.mappings[index].target {
-            MappingTarget::WsgiScript { script, .. } => Some(script.as_os_str().as_encoded_bytes()),
-            MappingTarget::Files(_) | MappingTarget::FilesMatch(_) => None,
-        }
-    }
-}
-
-/// Whether what a section says depends on more than the path.
-fn is_dynamic(section: &Section) -> bool {
-    let settings = &section.settings;
-    matches!(section.pattern, SectionPattern::If { .. })
-        || !settings.set_env_if.is_empty()
-        || section.inner.iter().any(is_dynamic)
-}
-
-/// Whether a section switches rewriting on.
-fn rewrites(section: &Section) -> bool {
-    let rewriting = section.settings.rewriting.as_ref();
-    rewriting.is_some_and(Rewriting::is_on) || section.inner.iter().any(rewrites)
-}
-
-/// The variables of a request that starts again: those it had are kept under another name.
-fn redirected_variables(environment: &Variables) -> Variables {
-    let mut variables = Variables::default();
-    for (name, value) in environment.as_slice() {
-        variables.set(format!("REDIRECT_{name}"), value.clone());
-    }
-    variables.set("REDIRECT_STATUS", "200");
-    variables
 }
 
 fn found(route: Arc<Route>, file: Option<PathBuf>, path: &[u8], merged: &[u8]) -> Found {

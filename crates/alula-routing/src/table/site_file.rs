@@ -3,8 +3,8 @@
 //! The file's route is the sum of the same locations, with the sections of the file's directory before them, so that whoever
 //! may not see the project may not see its files. An `Alias` for the URL goes before the project's settings.
 
-use super::{CONDITIONS, FILES, HTACCESS, RouteTable, SITE_FILES, path_buf};
-use crate::cache::Key;
+use super::{RouteTable, path_buf};
+use crate::cache::{Key, Mark};
 use crate::htaccess::Htaccess;
 use crate::layers::{Fitting, held_in_htaccess};
 use crate::mapping::Mapped;
@@ -54,7 +54,11 @@ impl RouteTable {
             }
             (_, Some(root)) => {
                 let file = [root.as_os_str().as_encoded_bytes(), b"/", below].concat();
-                (FILES - 1 - mount.number, Mapped::Anywhere, Some(file))
+                (
+                    Key::SITE_FILE_MAPPING - mount.number,
+                    Mapped::Anywhere,
+                    Some(file),
+                )
             }
             (_, None) => return ask(found),
         };
@@ -80,17 +84,17 @@ impl RouteTable {
         conditions.extend(held_in_htaccess(htaccess, Some(&file), &holds));
         let mut key = Key::new();
         key.push(host.0);
-        key.push(SITE_FILES);
+        key.mark(Mark::SiteFiles);
         key.push(number);
         for (mark, numbers) in [
-            (FILES, &locations),
-            (FILES, &sections),
-            (CONDITIONS, &conditions),
+            (Mark::Files, &locations),
+            (Mark::Files, &sections),
+            (Mark::Conditions, &conditions),
         ] {
-            key.push(mark);
+            key.mark(mark);
             numbers.iter().for_each(|&index| key.push(index as usize));
         }
-        key.push(HTACCESS);
+        key.mark(Mark::Htaccess);
         htaccess.iter().for_each(|read| key.push(read.id as usize));
         let route = self.kept(&key, |_| {
             let fitting = Fitting {
