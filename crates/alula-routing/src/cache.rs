@@ -34,6 +34,8 @@ pub(crate) enum Mark {
     Ruled = u32::MAX - 4,
     /// A file of the project's own.
     SiteFiles = u32::MAX - 5,
+    /// The `<If>` sections of `.htaccess` files that hold, a pair each: the file's number and the section's.
+    HtaccessConditions = u32::MAX - 6,
 }
 
 /// A combination: the server, what the path was mapped to, the sections that fit.
@@ -47,7 +49,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// Stands where the number of a mapping does, for the first of a project's own folders; the next ones count down.
-    pub(crate) const SITE_FILE_MAPPING: usize = Mark::SiteFiles as usize - 1;
+    pub(crate) const SITE_FILE_MAPPING: usize = Mark::HtaccessConditions as usize - 1;
 
     pub(crate) fn new() -> Self {
         Self {

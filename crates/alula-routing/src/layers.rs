@@ -1,17 +1,18 @@
 //! In which order what fits a request is laid over one another: sections of the server, `.htaccess` files, `<If>`s.
 //!
 //! A `.htaccess` file comes right after the plain `<Directory>`s of its directory, its `<Files>` after all others, its `<If>`s
-//! last of all. Which `<If>`s hold is a list of numbers: those of the server's, then [`HTACCESS_CONDITIONS`] and a pair for each
-//! in a file, the file's number and its own.
+//! last of all. Which `<If>`s hold is a list of numbers: those of the server's, then [`Mark::HtaccessConditions`] and a pair for
+//! each in a file, the file's number and its own.
 
+use crate::cache::Mark;
 use crate::htaccess::Htaccess;
 use crate::sections::{Compiled, Sections};
 use alula_config::expression::Condition;
 use alula_config::site::{DirectorySettings, Origin};
 use std::sync::Arc;
 
-/// Marks where the `<If>`s of `.htaccess` files begin; no section has so high a number.
-pub(crate) const HTACCESS_CONDITIONS: u32 = u32::MAX - 5;
+/// Where the `<If>`s of `.htaccess` files begin.
+const HTACCESS_CONDITIONS: u32 = Mark::HtaccessConditions as u32;
 
 /// What fits a request.
 #[derive(Debug, Clone, Copy)]
