@@ -92,7 +92,7 @@ fn groups(site: &Site, overrides: Overrides) -> Result<Vec<GroupPlan>> {
     let mut groups = Vec::new();
     for (interpreter, place) in site.interpreters.iter().zip(0..) {
         let own = &interpreter.processes;
-        // A group that names one of both takes the other from the server.
+        // Who names a group alone is the server's user; who names a user alone has that user's own group.
         let run_as = match (&own.user, &own.group) {
             (None, None) => None,
             (user, group) => RunAs::find(

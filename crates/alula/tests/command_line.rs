@@ -271,6 +271,55 @@ fn access_conditions_and_htaccess_files_are_explained() {
 }
 
 #[test]
+fn what_is_passed_on_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display();
+    let site = Site::new(&format!(
+        "Listen 127.0.0.1:8080\nDocumentRoot {root}\nProxyPass /app http://localhost:8001/inner\n\
+         <Proxy http://localhost:8001/>\n<RequireAll>\nrequire all granted\nRequire  NOT ip 192.0.2.1\n</RequireAll>\n</Proxy>\n\
+         <FilesMatch \"[xp]$\">\nHeader set Of file\n</FilesMatch>\n\
+         <Directory {root}>\nRewriteEngine On\nRewriteRule p http://localhost:8002/q [P]\nRequire all granted\n</Directory>\n\
+         <Location /status>\nSetHandler server-info\n</Location>\n"
+    ));
+    let file = site.file().display().to_string();
+    let explain = |arguments: &[&str], expected: &[&str], not: &[&str]| {
+        let (code, stdout, stderr) = site.alula(&[&["explain"], arguments].concat());
+        assert_eq!(code, 0, "{stderr}");
+        for line in expected {
+            assert!(stdout.contains(line), "{line}\n{stdout}");
+        }
+        for line in not {
+            assert!(!stdout.contains(line), "{line}\n{stdout}");
+        }
+    };
+    explain(
+        &["/app/x", "--client", "192.0.2.1"],
+        &[
+            "the back end, asked for http://localhost:8001/inner/x",
+            "<Proxy \"http://localhost:8001/\">",
+            "access: refused with 403, from 192.0.2.1",
+            &format!("    {file}:10  Require all granted: lets pass"),
+            &format!("    {file}:11  Require NOT ip 192.0.2.1: refuses"),
+        ],
+        &["Of file"],
+    );
+    explain(
+        &["/p"],
+        &[
+            "the back end, asked for http://localhost:8002/q",
+            &format!("<Directory \"{root}\">"),
+            "Of file",
+        ],
+        &["<Proxy"],
+    );
+    explain(
+        &["/status"],
+        &["404 Not Found: nobody is the handler"],
+        &["no DocumentRoot"],
+    );
+}
+
+#[test]
 fn virtual_hosts_are_shown_as_httpd_does() {
     let site = Site::new(
         "Listen 127.0.0.1:8080\n<VirtualHost *:8080>\nServerName a\nServerAlias b *.c\n</VirtualHost>\n<VirtualHost *:8080>\nServerName d\n</VirtualHost>",

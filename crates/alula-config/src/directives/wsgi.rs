@@ -83,11 +83,16 @@ fn application_group(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
 }
 
 fn callable_object(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
-    if args.text().is_empty() || args.text().starts_with("%{") {
-        return Err(Problem::at(args.first(), "is not the name of an object"));
-    }
-    scope.settings().python.wsgi.callable = Some(args.text());
+    let name = object_name(args.first(), &args.text())?;
+    scope.settings().python.wsgi.callable = Some(name);
     Ok(())
+}
+
+fn object_name(word: &Word, name: &str) -> Result<String, Problem> {
+    if name.is_empty() || name.starts_with("%{") {
+        return Err(Problem::at(word, "is not the name of an object"));
+    }
+    Ok(name.to_owned())
 }
 
 fn pass_authorization(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
@@ -174,9 +179,7 @@ fn wsgi_script_alias(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
     let mut wsgi = WsgiSettings::default();
     for option in options {
         match option.text.split_once('=') {
-            Some(("callable-object", name)) if !name.is_empty() && !name.starts_with("%{") => {
-                wsgi.callable = Some(name.to_owned());
-            }
+            Some(("callable-object", name)) => wsgi.callable = Some(object_name(option, name)?),
             Some(("process-group", name)) => {
                 let name = group_name(option, name)?;
                 asked_for(scope, &name, option);
@@ -190,7 +193,7 @@ fn wsgi_script_alias(scope: &mut Scope, args: &Args) -> Result<(), Problem> {
                 "off" => wsgi.pass_authorization = Some(false),
                 _ => return Err(Problem::at(option, "must be On or Off")),
             },
-            Some(("script-user" | "script-group" | "callable-object", _)) => {
+            Some(("script-user" | "script-group", _)) => {
                 return Err(Problem::not_yet(option));
             }
             _ => {

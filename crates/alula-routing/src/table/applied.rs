@@ -4,6 +4,7 @@ use super::RouteTable;
 use crate::asked::Asked;
 use crate::htaccess::Htaccess;
 use crate::layers::{Fitting, held_in_htaccess};
+use crate::passing::PREFIX;
 use crate::route::{Action, Found, VirtualHostId};
 use alula_config::expression::Condition;
 use alula_config::site::{Merging, Origin};
@@ -42,12 +43,17 @@ impl RouteTable {
             Action::Wsgi(_) => server.script(server.mappings.find(&merged)),
             _ => None,
         };
-        let file = found.file.as_ref();
+        let before = self.before_a_rule(host, found, asked, htaccess);
+        let file = before.as_ref().unwrap_or(found).file.as_ref();
         let file = script.or(file.map(|file| file.as_os_str().as_encoded_bytes()));
-        if let Some(file) = file {
-            server
+        match file.map(|file| (file, file.strip_prefix(PREFIX))) {
+            None => {}
+            Some((_, Some(url))) => server
                 .sections
-                .file(file, |index| of_file.push(number(index)));
+                .proxies(url, |index| of_file.push(number(index))),
+            Some((file, None)) => server
+                .sections
+                .file(file, |index| of_file.push(number(index))),
         }
         server
             .sections
@@ -82,5 +88,19 @@ impl RouteTable {
             });
         });
         applied
+    }
+
+    /// What was found of a request before a rule of a section has passed it on: the sections of that file apply.
+    fn before_a_rule(
+        &self,
+        host: VirtualHostId,
+        found: &Found,
+        asked: &Asked,
+        htaccess: &[Arc<Htaccess>],
+    ) -> Option<Found> {
+        let is_passed_on = matches!(found.route.action, Action::Proxy(_));
+        let dynamic = found.dynamic.as_ref()?;
+        // One that started again is where the rules outside sections have sent it.
+        (is_passed_on && dynamic.rounds == 0).then(|| self.find_for(host, asked, None, htaccess))
     }
 }

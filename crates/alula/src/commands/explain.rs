@@ -13,6 +13,7 @@ use alula_config::site::{Asker, Origin};
 use alula_config::{Loaded, Written};
 use alula_routing::{Action, Applied, Found, RouteTable, VirtualHostId};
 use anyhow::Result;
+use http::StatusCode;
 use serde::Serialize;
 
 use self::access::Access;
@@ -154,6 +155,12 @@ fn who_answers(found: &Found, loaded: &Loaded, number: usize, path: &[u8]) -> St
     let path_info =
         String::from_utf8_lossy(&path[found.script_name_len.min(path.len())..]).into_owned();
     match &found.route.action {
+        Action::Status(StatusCode::FORBIDDEN) => {
+            "403: the file is a WSGI script, and Options ExecCGI is off".to_owned()
+        }
+        Action::Status(status) if found.file.is_some() => {
+            format!("{status}: nobody is the handler that SetHandler names")
+        }
         Action::Status(status) => format!("{status}: no DocumentRoot and no Alias leads to a file"),
         Action::ServerStatus => "server-status, the page about the server itself".to_owned(),
         Action::Proxy(_) => {

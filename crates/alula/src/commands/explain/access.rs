@@ -35,15 +35,15 @@ pub(super) fn explain(
     let (requires, order) = in_force(applied);
     for (number, lines) in directives.iter().enumerate() {
         for line in lines {
-            let name = line.text.split(' ').next().unwrap_or_default();
+            let (name, rest) = first_word(&line.text);
             let says = match name {
-                "Require" if requires.contains(&number) => require(line, asker),
+                "Require" if requires.contains(&number) => require(line, rest, asker),
                 "Order" | "Satisfy"
                     if order == Some(number) && line.limit.concerns(asker.method) =>
                 {
                     ""
                 }
-                "Allow" | "Deny" if order == Some(number) => allow(line, asker),
+                "Allow" | "Deny" if order == Some(number) => allow(line, rest, asker),
                 "SSLRequireSSL" if asker.secure => "fits",
                 "SSLRequireSSL" => "refuses: it came without TLS",
                 "WSGIAccessScript" => "the script decides",
@@ -81,17 +81,22 @@ fn in_force(applied: &[Applied]) -> (Vec<usize>, Option<usize>) {
     (requires, order)
 }
 
-fn require(line: &Written, asker: &Asker) -> &'static str {
+/// A line's first word and the rest.
+fn first_word(text: &str) -> (&str, &str) {
+    text.split_once(' ').unwrap_or((text, ""))
+}
+
+/// `rest` is the line without its name.
+fn require(line: &Written, rest: &str, asker: &Asker) -> &'static str {
     if !line.limit.concerns(asker.method) {
         return "is for other methods";
     }
     // A `Require not` stands only beside others.
-    let text = match line.text.strip_prefix("Require not ") {
-        Some(rest) => format!("Require {rest}"),
-        None => line.text.clone(),
-    };
-    let negated = text != line.text;
-    let Some(access) = settings_of(&text).and_then(|settings| settings.access) else {
+    let (first, others) = first_word(rest);
+    let negated = first.eq_ignore_ascii_case("not");
+    let rest = if negated { others } else { rest };
+    let Some(access) = settings_of(&format!("Require {rest}")).and_then(|settings| settings.access)
+    else {
         return "";
     };
     match (access.judge(asker), negated) {
@@ -103,13 +108,12 @@ fn require(line: &Written, asker: &Asker) -> &'static str {
     }
 }
 
-fn allow(line: &Written, asker: &Asker) -> &'static str {
+fn allow(line: &Written, rest: &str, asker: &Asker) -> &'static str {
     if !line.limit.concerns(asker.method) {
         return "is for other methods";
     }
-    let text = line.text.replacen("Deny", "Allow", 1);
     let rules: Option<OrderRules> =
-        settings_of(&format!("Order Allow,Deny\n{text}")).and_then(|settings| settings.order);
+        settings_of(&format!("Order Allow,Deny\nAllow {rest}")).and_then(|settings| settings.order);
     match rules {
         Some(rules) if rules.allows(asker) => "fits",
         Some(_) => "does not fit",
